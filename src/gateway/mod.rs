@@ -1,0 +1,1 @@
+//! Gateways: how each of them asks, and what it can make of an answer.

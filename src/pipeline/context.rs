@@ -1,0 +1,43 @@
+//! Context: what a worker lends to a decision, and Shared: what all workers have in common.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::cache::CacheBudget;
+use crate::keys::JwksStore;
+use crate::upstream::Fetch;
+
+/// What all workers share and what outlives a reload: key sets and caches.
+#[derive(Clone)]
+pub struct Shared {
+    /// Key sets by URL, fetched and refreshed in one place.
+    pub jwks: Arc<JwksStore>,
+    /// The byte budget that all caches draw on.
+    pub cache: Arc<CacheBudget>,
+}
+
+/// What one worker lends to the decisions it makes. Not `Send`: the HTTP client is bound to its thread.
+pub struct Context {
+    /// The worker's HTTP client.
+    pub fetch: Rc<dyn Fetch>,
+    /// Now, as seconds since 1970.
+    pub clock: fn() -> u64,
+}
+
+impl Context {
+    /// A context with the machine's clock.
+    pub fn new(fetch: Rc<dyn Fetch>) -> Self {
+        Self { fetch, clock: unix_now }
+    }
+
+    /// Now, as seconds since 1970.
+    pub fn now(&self) -> u64 {
+        (self.clock)()
+    }
+}
+
+/// Seconds since 1970 by the machine's clock.
+pub fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}

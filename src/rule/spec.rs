@@ -1,0 +1,77 @@
+//! Rules as people write them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// An access rule as written. Unknown keys are kept out of it and reported by the schema check.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RuleSpec {
+    /// Names the rule in logs and at `/rules/{id}`.
+    pub id: String,
+    /// The version of the rule format it was written for; drives migrations.
+    pub version: String,
+    /// For people.
+    pub description: String,
+    /// Which requests it is for.
+    #[serde(rename = "match")]
+    pub matches: Option<MatchSpec>,
+    /// Tried in order; the first responsible one decides.
+    pub authenticators: Option<Vec<HandlerSpec>>,
+    /// Exactly one.
+    pub authorizer: HandlerSpec,
+    /// All of them, in order.
+    pub mutators: Option<Vec<HandlerSpec>>,
+    /// Who shapes a refusal, when.
+    pub errors: Option<Vec<HandlerSpec>>,
+    /// Where the proxy sends what may pass.
+    pub upstream: UpstreamSpec,
+}
+
+/// Which requests a rule is for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MatchSpec {
+    /// gRPC middleware rules: known, listed, never matched over HTTP.
+    Rpc {
+        /// Pattern for the authority.
+        #[serde(default)]
+        authority: String,
+        /// Pattern for `pkg.Service/Method`.
+        full_method: String,
+        /// Whether GET counts beside POST.
+        #[serde(default)]
+        allow_http_get: bool,
+    },
+    /// Requests by method and URL.
+    Http {
+        /// Compared without regard to case; none means never.
+        #[serde(default)]
+        methods: Option<Vec<String>>,
+        /// Pattern for `scheme://host[:port]/path`.
+        #[serde(default)]
+        url: String,
+    },
+}
+
+/// A handler with its configuration.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HandlerSpec {
+    /// The handler id.
+    pub handler: String,
+    /// Overrides of the handler's global configuration.
+    pub config: Option<Value>,
+}
+
+/// Where the proxy sends what may pass.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpstreamSpec {
+    /// Send the client's `Host` instead of the upstream's.
+    pub preserve_host: bool,
+    /// Path prefix to take off.
+    pub strip_path: String,
+    /// Scheme, host and base path.
+    pub url: String,
+}
