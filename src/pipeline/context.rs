@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::cache::CacheBudget;
+use crate::cache::Cache;
 use crate::keys::JwksStore;
 use crate::upstream::Fetch;
 
@@ -13,8 +13,8 @@ use crate::upstream::Fetch;
 pub struct Shared {
     /// Key sets by URL, fetched and refreshed in one place.
     pub jwks: Arc<JwksStore>,
-    /// The byte budget that all caches draw on.
-    pub cache: Arc<CacheBudget>,
+    /// What is remembered between requests, under one byte budget.
+    pub cache: Arc<Cache>,
 }
 
 /// What one worker lends to the decisions it makes. Not `Send`: the HTTP client is bound to its thread.
