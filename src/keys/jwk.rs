@@ -351,8 +351,8 @@ impl RsaPrivate {
     fn read(jwk: &Map<String, Value>) -> Result<Option<Box<Self>>, Unusable> {
         let Some(d) = optional(jwk, "d")? else { return Ok(None) };
         let (p, q) = (number(jwk, "p")?, number(jwk, "q")?);
-        let (dp, dq, qi) = match (optional(jwk, "dp")?, optional(jwk, "dq")?, optional(jwk, "qi")?) {
-            (Some(dp), Some(dq), Some(qi)) => (dp, dq, qi),
+        let [dp, dq, qi] = match (optional(jwk, "dp")?, optional(jwk, "dq")?, optional(jwk, "qi")?) {
+            (Some(dp), Some(dq), Some(qi)) => [dp, dq, qi],
             _ => remainders(&d, &p, &q).map_err(|_| Unusable::because("`p` and `q` are no primes"))?,
         };
         Ok(Some(Box::new(Self { d, p, q, dp, dq, qi })))
@@ -360,11 +360,7 @@ impl RsaPrivate {
 }
 
 /// What a private key that only has its primes leaves to be worked out: `dp`, `dq` and `qi`.
-fn remainders(
-    d: &[u8],
-    p: &[u8],
-    q: &[u8],
-) -> Result<(Vec<u8>, Vec<u8>, Vec<u8>), openssl::error::ErrorStack> {
+fn remainders(d: &[u8], p: &[u8], q: &[u8]) -> Result<[Vec<u8>; 3], openssl::error::ErrorStack> {
     use openssl::bn::{BigNum, BigNumContext};
     let mut context = BigNumContext::new()?;
     let [d, p, q] = [BigNum::from_slice(d)?, BigNum::from_slice(p)?, BigNum::from_slice(q)?];
@@ -376,7 +372,7 @@ fn remainders(
         result.nnmod(&d, &less, &mut context)?;
     }
     qi.mod_inverse(&q, &p, &mut context)?;
-    Ok((dp.to_vec(), dq.to_vec(), qi.to_vec()))
+    Ok([dp.to_vec(), dq.to_vec(), qi.to_vec()])
 }
 
 /// A member that is text, or absent.

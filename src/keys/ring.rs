@@ -106,7 +106,7 @@ impl KeyRing {
         let wait = self.times.max_wait.saturating_sub(waited.unwrap_or_default());
         let arrival = async {
             while !flights.is_empty() {
-                let (_, index, _) = select_all(flights.iter_mut().map(|f| Box::pin(f.landed()))).await;
+                let ((), index, _) = select_all(flights.iter_mut().map(|f| Box::pin(f.landed()))).await;
                 flights.swap_remove(index);
                 if let Some(picked) = self.look(Duration::ZERO, &look) {
                     return Some(picked);

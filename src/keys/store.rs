@@ -93,7 +93,11 @@ impl JwksStore {
         for (index, url) in urls.iter().enumerate() {
             sources.push(self.source(url.as_ref()).map_err(|error| (index, error))?);
         }
-        self.preload(&sources);
+        for source in sources.iter().filter(|source| source.set.load().is_none()) {
+            if let Some(document) = source.place.read_now(None) {
+                source.finish(document);
+            }
+        }
         Ok(KeyRing::new(sources, times))
     }
 
@@ -131,14 +135,6 @@ impl JwksStore {
         let source = Arc::new(KeySource::new(Place::parse(url)?, Arc::clone(&self.clock)));
         sources.insert(url.to_owned(), Arc::downgrade(&source));
         Ok(source)
-    }
-
-    fn preload(&self, sources: &[Arc<KeySource>]) {
-        for source in sources.iter().filter(|source| source.set.load().is_none()) {
-            if let Some(document) = source.place.read_now(None) {
-                source.finish(document);
-            }
-        }
     }
 }
 

@@ -1,0 +1,3 @@
+//! Mutators: what does the upstream learn?
+
+pub mod id_token;
