@@ -2,14 +2,14 @@
 //!
 //! A [`KeySet`] is a parsed set with everything ready to sign and verify; a [`JwksStore`] keeps the sets of
 //! all URLs, shared by all workers, and a [`KeyRing`] is what one handler sees of it. [`verify`] reads
-//! tokens, [`sign`] makes them, [`public`] is what `/.well-known/jwks.json` shows and [`generate`] what
+//! tokens, [`sign`] makes them, [`public_set`] is what `/.well-known/jwks.json` shows and [`generate`] what
 //! `okctl credentials generate` prints.
 
 mod algorithm;
 pub mod generate;
 mod jwk;
 mod jwks;
-pub mod public;
+mod public;
 mod ring;
 pub mod sign;
 mod source;
@@ -19,6 +19,7 @@ pub mod verify;
 pub use algorithm::{Algorithm, Family};
 pub use jwk::{Key, Use};
 pub use jwks::{KeySet, NoSigningKey, SigningKey};
+pub use public::{NoKeySet, public_set};
 pub use ring::{Currency, KeyRing, Picked};
 pub use source::UrlError;
 pub use store::{JwksStore, SourceStatus, Times};

@@ -11,6 +11,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
 use super::jwks::KeySet;
+use super::public::Published;
 use super::ring::KeyRing;
 use super::source::{Document, Place, Stamp, UrlError};
 use crate::upstream::Fetch;
@@ -44,6 +45,7 @@ impl Default for Times {
 /// Key sets by URL, shared by all workers. It outlives reloads: a set stays as long as a handler uses it.
 pub struct JwksStore {
     sources: Mutex<HashMap<String, Weak<KeySource>>>,
+    published: Mutex<Option<Arc<Published>>>,
     clock: Clock,
 }
 
@@ -81,7 +83,7 @@ impl JwksStore {
 
     /// An empty store with a clock that counts milliseconds.
     pub fn with_clock(clock: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self { sources: Mutex::default(), clock: Arc::new(clock) }
+        Self { sources: Mutex::default(), published: Mutex::default(), clock: Arc::new(clock) }
     }
 
     /// What a handler sees of the sets at `urls`, in this order. Files and inline documents are read now,
@@ -120,6 +122,16 @@ impl JwksStore {
         let mut all: Vec<_> = self.live().iter().map(|source| source.status()).collect();
         all.sort_by(|a, b| a.shown.cmp(&b.shown));
         all
+    }
+
+    /// Replaces what was shown last by what `next` makes of it.
+    pub(super) fn published(
+        &self,
+        next: impl FnOnce(Option<&Arc<Published>>) -> Arc<Published>,
+    ) -> Arc<Published> {
+        let mut last = lock(&self.published);
+        let next = next(last.as_ref());
+        Arc::clone(last.insert(next))
     }
 
     fn live(&self) -> Vec<Arc<KeySource>> {

@@ -18,7 +18,7 @@ use crate::duration;
 use crate::keys::verify::{Malformed, Token};
 use crate::keys::{self, Algorithm, Currency, KeyRing, KeySet, Picked, Times};
 use crate::pipeline::handler::{Answer, Authentication, Authenticator, BuildContext, Exchange, Registration};
-use crate::pipeline::{Denial, Detail};
+use crate::pipeline::{Denial, Detail, settings};
 use crate::upstream::Fetch;
 
 /// The `jwt` authenticator.
@@ -97,8 +97,7 @@ struct Verified {
 
 impl Jwt {
     fn build(context: &BuildContext<'_>, config: &Value) -> Result<Self, Vec<Finding>> {
-        let settings = Settings::deserialize(config)
-            .map_err(|error| vec![Finding::error("invalid-config", "", error.to_string())])?;
+        let settings: Settings = settings(config)?;
         let mut findings = Vec::new();
         let mut read = |key: &str, text: &str| {
             duration::parse(text).unwrap_or_else(|| {

@@ -9,14 +9,15 @@ use http::{HeaderName, HeaderValue, header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::{engine, template_data};
 use crate::cache::{Cache, Key, Space};
 use crate::diagnostic::Finding;
 use crate::duration;
 use crate::keys::sign::go_json;
 use crate::keys::{Currency, KeyRing, KeySet, NoSigningKey, Picked, SigningKey, Times};
 use crate::pipeline::handler::{Answer, BuildContext, Exchange, Mutator, Registration};
-use crate::pipeline::{Denial, Detail};
-use crate::template::{Data, Engine, Purpose, Template};
+use crate::pipeline::{Denial, Detail, settings};
+use crate::template::{Engine, Purpose, Template};
 
 /// The `id_token` mutator.
 pub const REGISTRATION: Registration<dyn Mutator> = Registration {
@@ -40,7 +41,6 @@ struct Settings {
     #[serde(default)]
     cache: CacheSettings,
     signing_kid: Option<String>,
-    template_engine: Option<Engine>,
 }
 
 fn fifteen_minutes() -> String {
@@ -86,8 +86,7 @@ type Found = Picked<Result<Arc<SigningKey>, NoSigningKey>>;
 
 impl IdToken {
     fn build(context: &BuildContext<'_>, config: &Value) -> Result<Self, Vec<Finding>> {
-        let settings = Settings::deserialize(config)
-            .map_err(|error| vec![Finding::error("invalid-config", "", error.to_string())])?;
+        let settings: Settings = settings(config)?;
         let mut findings = Vec::new();
         let ttl = duration::parse(&settings.ttl);
         if ttl.is_none() {
@@ -101,8 +100,7 @@ impl IdToken {
         if let Err((_, error)) = &ring {
             findings.push(Finding::error("unusable-url", "/jwks_url", error.to_string()));
         }
-        let engine = settings.template_engine.unwrap_or(context.template_engine);
-        let claims = Claims::compile(engine, &settings.claims);
+        let claims = Claims::compile(engine(config, context.template_engine), &settings.claims);
         findings.extend(claims.as_ref().err().into_iter().flatten().map(|f| f.clone().under("/claims")));
         let (Some(ttl), Ok(ring), Ok(claims)) = (ttl, ring, claims) else { return Err(findings) };
         let ttl = ttl.as_secs();
@@ -127,15 +125,7 @@ impl IdToken {
     /// The claims template for this request, as text; empty when the claims are the same for all.
     fn render(&self, exchange: &Exchange<'_>) -> Result<String, Denial> {
         let Claims::Rendered(template) = &self.claims else { return Ok(String::new()) };
-        let session = &exchange.session;
-        let data = Data {
-            subject: &session.subject,
-            extra: session.extra.as_deref(),
-            header: &session.headers,
-            request: exchange.request,
-            captures: &session.captures,
-        };
-        template.render(&data).map_err(|error| {
+        template.render(&template_data(exchange)).map_err(|error| {
             failure("claims-template-failed", "the claims template could not be rendered", error.to_string())
         })
     }
