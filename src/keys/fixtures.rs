@@ -44,7 +44,8 @@ pub(crate) fn key(of: &str, kid: &str) -> Value {
 pub(crate) fn hs256(header: &Value, payload: &str, secret: &[u8]) -> String {
     let text = |part: &str| URL_SAFE_NO_PAD.encode(part);
     let signed = format!("{}.{}", text(&header.to_string()), text(payload));
-    let key = openssl::pkey::PKey::hmac(secret).unwrap();
+    // HMAC fills up a short key with zeros, and OpenSSL takes no empty one.
+    let key = openssl::pkey::PKey::hmac(if secret.is_empty() { b"\0" } else { secret }).unwrap();
     let mut signer = openssl::sign::Signer::new(openssl::hash::MessageDigest::sha256(), &key).unwrap();
     let code = signer.sign_oneshot_to_vec(signed.as_bytes()).unwrap();
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(code))
