@@ -1,4 +1,24 @@
 //! Configuration: Oathkeeper's format, from files and environment, checked before anything starts.
+//!
+//! [`load`] reads [`Sources`] into a [`Config`]. What is known but not built yet is listed in [`not_yet`].
+
+mod check;
+mod decode;
+pub mod document;
+mod env;
+pub mod layers;
+mod load;
+mod merge;
+pub mod not_yet;
+mod stage;
+mod tls;
+mod units;
+
+pub use self::layers::Documents;
+pub use self::load::{Loaded, load};
+pub use self::merge::merge;
+pub use self::stage::Stage;
+pub use self::units::{parse_bytes, parse_duration};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
