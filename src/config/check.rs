@@ -37,7 +37,7 @@ fn repositories(value: &Value) -> impl Iterator<Item = Finding> {
         let pointer = format!("/access_rules/repositories/{index}");
         let message = format!("rules cannot come from {}", quote(scheme));
         let help = did_you_mean(scheme, REPOSITORY_SCHEMES)
-            .unwrap_or_else(|| format!("use {} or a path", one_of(REPOSITORY_SCHEMES)));
+            .unwrap_or_else(|| format!("a path, or a URL that begins with {}", one_of(REPOSITORY_SCHEMES)));
         Some(Finding::error("unknown-scheme", pointer, message).help(help))
     })
 }

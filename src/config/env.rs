@@ -70,7 +70,7 @@ fn fits_by_accident_only(setting: &Setting<'_>, value: &Value) -> bool {
 
 fn ignored(setting: &Setting<'_>, name: &str) -> Finding {
     let path = setting.path.join(".");
-    let message = format!("{} is ignored: its value is none for {}", quote(name), quote(&path));
+    let message = format!("{} is ignored: its value does not fit {}", quote(name), quote(&path));
     Finding::warning("ignored-environment", pointer(&setting.path), message).help(format!(
         "other programs may use the name; to set {} here, use the configuration file",
         quote(&path)

@@ -90,12 +90,12 @@ fn read(path: &Path, report: &mut Report) -> Option<Layer> {
             Some(Layer { source, value: document.value })
         }
         Ok(document) => {
-            let what = match document.value {
-                Value::Null => "is empty",
-                Value::Array(_) => "is a list, not an object",
-                _ => "is a single value, not an object",
+            let (code, what) = match document.value {
+                Value::Null => ("empty-file", "is empty"),
+                Value::Array(_) => ("not-an-object", "is a list, not an object"),
+                _ => ("not-an-object", "is a single value, not an object"),
             };
-            let mut finding = Finding::error("not-an-object", "", format!("the config file {what}"));
+            let mut finding = Finding::error(code, "", format!("the config file {what}"));
             if document.value.is_array() {
                 finding.help = Some(
                     "access rules are no configuration: name their file in `access_rules.repositories`"

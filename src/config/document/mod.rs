@@ -82,6 +82,7 @@ pub fn parse_as(text: &str, format: Format) -> Result<Document, Finding> {
         // Oathkeeper does not start with such a file either.
         let mut finding = document.warnings.swap_remove(twice);
         finding.severity = crate::diagnostic::Severity::Error;
+        finding.message = finding.message.replace(", the last counts", "");
         return Err(finding);
     }
     Ok(document)
@@ -90,14 +91,19 @@ pub fn parse_as(text: &str, format: Format) -> Result<Document, Finding> {
 fn read(text: &str, format: Format) -> Result<Document, Finding> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let read = match format {
-        Format::Json if text.trim().is_empty() => Ok((Value::Null, Vec::new())),
+        Format::Json if text.trim().is_empty() => Ok((Value::Null, tree::Notes::default())),
         Format::Json => tree::from_json(text),
         Format::Yaml => tree::from_yaml(text),
         Format::Toml => tree::from_toml(text),
     };
     match read {
-        Ok((value, duplicates)) => {
-            let warnings = duplicates.into_iter().map(|pointer| duplicate(&pointer)).collect();
+        Ok((value, notes)) => {
+            let mut warnings: Vec<Finding> =
+                notes.duplicates.iter().map(|pointer| duplicate(pointer)).collect();
+            if notes.several {
+                let message = "only the first of the documents here is read";
+                warnings.push(Finding::warning("several-documents", "", message));
+            }
             Ok(Document { value, warnings })
         }
         Err(fault) => {

@@ -4,8 +4,11 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use saphyr_parser::Event;
+use serde::Deserialize as _;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, IgnoredAny, MapAccess, SeqAccess, VariantAccess,
+    Visitor,
 };
 use serde_json::{Map, Number, Value};
 
@@ -17,15 +20,18 @@ pub(super) struct Fault {
     pub at: usize,
 }
 
-/// The tree, and the pointers of keys that stand twice.
-type Read = Result<(Value, Vec<String>), Fault>;
+/// The tree, and what was noticed on the way.
+type Read = Result<(Value, Notes), Fault>;
+
+/// Nobody nests so deep; the parsers' own limit is lower still.
+const MANY_BRACKETS: usize = 1_000;
 
 pub(super) fn from_json(text: &str) -> Read {
     let notes = RefCell::default();
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = Seed { notes: &notes, yaml: false }.deserialize(&mut reader);
     match value.and_then(|value| reader.end().map(|()| value)) {
-        Ok(value) => Ok((value, notes.into_inner().duplicates)),
+        Ok(value) => Ok((value, notes.into_inner())),
         Err(error) => Err(Fault {
             what: before_place(&error.to_string()),
             at: offset(text, error.line(), |line| error.column().saturating_sub(1).min(line.len())),
@@ -34,21 +40,64 @@ pub(super) fn from_json(text: &str) -> Read {
 }
 
 pub(super) fn from_yaml(text: &str) -> Read {
+    if is_too_deep(text) {
+        return Err(Fault { what: "it nests too deep".to_owned(), at: 0 });
+    }
     let notes = RefCell::default();
-    let Some(document) = serde_yaml::Deserializer::from_str(text).next() else {
-        return Ok((Value::Null, Vec::new()));
-    };
-    match (Seed { notes: &notes, yaml: true }).deserialize(document) {
-        Ok(value) => Ok((value, notes.into_inner().duplicates)),
-        Err(error) => {
-            let at = error.location().map_or(0, |place| {
-                offset(text, place.line(), |line| {
-                    line.char_indices().nth(place.column().saturating_sub(1)).map_or(line.len(), |(at, _)| at)
-                })
-            });
-            Err(Fault { what: before_place(&error.to_string()), at })
+    let mut documents = serde_yaml::Deserializer::from_str(text);
+    let Some(document) = documents.next() else { return Ok((Value::Null, Notes::default())) };
+    let value =
+        Seed { notes: &notes, yaml: true }.deserialize(document).map_err(|error| yaml_fault(text, &error))?;
+    if let Some(next) = documents.next() {
+        match IgnoredAny::deserialize(next) {
+            // What comes after a closing bracket is no document of its own.
+            Err(error) if error.to_string().contains("<document start>") => {
+                return Err(yaml_fault(text, &error));
+            }
+            _ => notes.borrow_mut().several = true,
         }
     }
+    Ok((value, notes.into_inner()))
+}
+
+fn yaml_fault(text: &str, error: &serde_yaml::Error) -> Fault {
+    let at = error.location().map_or(0, |place| {
+        offset(text, place.line(), |line| {
+            line.char_indices().nth(place.column().saturating_sub(1)).map_or(line.len(), |(at, _)| at)
+        })
+    });
+    Fault { what: before_place(&error.to_string()), at }
+}
+
+/// Brackets that stay open cost the YAML parser time that grows with their square, before it notices that
+/// they are too many. Counting them is quick; where strings may be to blame, another parser has the word.
+fn is_too_deep(text: &str) -> bool {
+    let mut open = 0_usize;
+    let mut most = 0;
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => continue,
+        }
+        most = most.max(open);
+    }
+    if most < MANY_BRACKETS {
+        return false;
+    }
+    let mut depth = 0_usize;
+    for event in saphyr_parser::Parser::new_from_str(text) {
+        match event {
+            Ok((Event::SequenceStart(..) | Event::MappingStart(..), _)) => depth += 1,
+            Ok((Event::SequenceEnd | Event::MappingEnd, _)) => depth = depth.saturating_sub(1),
+            Ok(_) => {}
+            Err(_) => return true,
+        }
+        if depth > MANY_BRACKETS {
+            return true;
+        }
+    }
+    false
 }
 
 pub(super) fn from_toml(text: &str) -> Read {
@@ -59,7 +108,7 @@ pub(super) fn from_toml(text: &str) -> Read {
     };
     let reader = toml::Deserializer::parse(text).map_err(fault)?;
     match (Seed { notes: &notes, yaml: false }).deserialize(reader) {
-        Ok(value) => Ok((value, Vec::new())),
+        Ok(value) => Ok((value, notes.into_inner())),
         Err(error) => Err(fault(error)),
     }
 }
@@ -83,9 +132,12 @@ fn offset(text: &str, line: usize, in_line: impl FnOnce(&str) -> usize) -> usize
 
 /// What is noticed while reading.
 #[derive(Default)]
-struct Notes {
+pub(super) struct Notes {
     path: Vec<String>,
-    duplicates: Vec<String>,
+    /// Pointers of keys that stand twice.
+    pub duplicates: Vec<String>,
+    /// Whether further documents follow.
+    pub several: bool,
 }
 
 impl Notes {

@@ -85,7 +85,10 @@ impl<'t> Locator<'t> {
     fn collection(&self, found: &Found<'_>) -> Range<usize> {
         let span = found.node.span.clone();
         let text = self.text.get(span.clone()).unwrap_or_default();
-        let Some(end) = text.find('\n') else { return span };
+        let starts_below =
+            found.key.is_some_and(|key| self.line_around(key.span.start) != self.line_around(span.start));
+        let end = text.find('\n').or(starts_below.then_some(text.len()));
+        let Some(end) = end else { return span };
         match found.key {
             Some(key) => key.span.clone(),
             None => span.start..span.start + text.get(..end).unwrap_or_default().trim_end().len(),
