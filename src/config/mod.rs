@@ -21,6 +21,8 @@ pub use self::stage::Stage;
 pub use self::units::{parse_bytes, parse_duration};
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -70,12 +72,19 @@ pub struct Config {
 pub struct Handlers(pub BTreeMap<String, HandlerConfig>);
 
 /// One handler's switch and global configuration, schema defaults filled in.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct HandlerConfig {
     /// Whether rules may use it.
     pub enabled: bool,
     /// What every rule's own configuration is merged over; an empty object where there is none.
     pub config: Value,
+}
+
+/// Leaves the values out: some are secrets.
+impl fmt::Debug for HandlerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandlerConfig").field("enabled", &self.enabled).finish_non_exhaustive()
+    }
 }
 
 /// Listeners.
@@ -173,12 +182,28 @@ pub struct AccessRules {
 }
 
 /// Where configuration comes from.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Sources {
     /// Files in order; a later one wins.
     pub files: Vec<PathBuf>,
     /// Environment variables; they win over files.
     pub environment: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// These files, and the environment of this process.
+    pub fn new(files: Vec<PathBuf>) -> Self {
+        let text =
+            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        Self { files, environment: std::env::vars_os().filter_map(text).collect() }
+    }
+}
+
+/// Leaves the environment out: it holds secrets.
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").field("files", &self.files).finish_non_exhaustive()
+    }
 }
 
 /// A value that must not be seen: prints as `[redacted]`.
@@ -197,8 +222,8 @@ impl<T> Secret<T> {
     }
 }
 
-impl<T> std::fmt::Debug for Secret<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<T> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
 }
