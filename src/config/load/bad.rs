@@ -53,6 +53,7 @@ fn the_configuration_that_the_rows_change_works() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a row each")]
 fn broken_configurations_say_what_is_wrong() {
     let rows = [
         ("an unknown key", json!({"sevre": {}})),
