@@ -93,7 +93,7 @@ fn build(shared: &Shared, config: Value) -> Result<Box<dyn Authenticator>, Vec<F
     let context = BuildContext {
         rule_id: "r",
         strategy: crate::config::Strategy::Regexp,
-        template_engine: crate::template::Engine::Go,
+        templates: crate::template::Settings::default(),
         shared,
     };
     (REGISTRATION.build)(&context, &config)

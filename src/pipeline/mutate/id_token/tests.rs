@@ -89,7 +89,7 @@ fn build(shared: &Shared, config: Value) -> Result<Box<dyn Mutator>, Vec<Finding
     let context = BuildContext {
         rule_id: "r",
         strategy: crate::config::Strategy::Regexp,
-        template_engine: Engine::Go,
+        templates: crate::template::Settings::default(),
         shared,
     };
     (REGISTRATION.build)(&context, &config)
