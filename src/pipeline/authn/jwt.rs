@@ -180,7 +180,7 @@ impl Jwt {
         })?;
         let algorithm = Algorithm::from_name(token.algorithm()).filter(|a| self.algorithms.contains(a));
         let Some(algorithm) = algorithm else {
-            return Err(Refusal::new("algorithm-not-allowed", format!("alg {:?}", token.algorithm())));
+            return Err(Refusal::new("algorithm-not-allowed", format!("alg {}", excerpt(token.algorithm()))));
         };
         if token.kid().is_none() && (token.has_kid() || !self.missing_kid) {
             return Err(Refusal::new("key-id-missing", "the header has no `kid`, or one that is not text"));
@@ -284,7 +284,7 @@ impl Authenticator for Jwt {
             let (token, algorithm) = self.open(&text)?;
             let Some(found) = self.ring.fetch(fetch, |set| self.look(set, &token)).await else {
                 let refusal = if self.ring.has_any_set() {
-                    Refusal::new("key-unknown", format!("kid {:?}", token.kid()))
+                    Refusal::new("key-unknown", format!("kid {}", excerpt(token.kid().unwrap_or_default())))
                 } else {
                     Refusal::new("key-sets-unavailable", "no key set could be read yet")
                 };
@@ -328,6 +328,11 @@ impl From<Refusal> for Denial {
         let why = Detail::id(refusal.id).public(refusal.id).log(refusal.log);
         Self::Unauthenticated { why }
     }
+}
+
+/// What somebody unknown wrote, quoted and short enough for a log.
+fn excerpt(text: &str) -> String {
+    format!("{:?}", text.chars().take(80).collect::<String>())
 }
 
 /// The algorithms a token may be signed with: RS256 where none is named.
