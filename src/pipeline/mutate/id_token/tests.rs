@@ -316,3 +316,55 @@ fn public_halves_are_enough_to_verify() {
 fn is_valid(schema: &crate::schema::Schema, config: &Value) -> bool {
     schema.check(config).is_empty()
 }
+
+#[test]
+fn claims_come_from_the_template() {
+    run(async {
+        for (claims, name, want) in [
+            (r#"{"aud":["a","b"]}"#, "aud", json!(["a", "b"])),
+            (r#"{"x":"{{ .Subject }}"}"#, "x", json!("alice")),
+            (r#"{"session":{{ .Extra | toJson }}}"#, "session", json!({"role": "admin", "n": 7})),
+            (r#"{"iss":"evil","exp":1,"jti":"x"}"#, "iss", json!("https://gate.test/")),
+            (r#"{"sub":"{{ print "evil" }}"}"#, "sub", json!("alice")),
+            (r#"{"exp":1}"#, "exp", json!(NOW + 900)),
+            (r#"{"big":{{ print "12345678901234567890" }}}"#, "big", json!(12_345_678_901_234_567_890_u64)),
+            (r#"{ {{ if .Extra.role }}"admin":true{{ end }} }"#, "admin", json!(true)),
+            ("{}", "sub", json!("alice")),
+        ] {
+            let mint = Mint::of("sign-es256", &json!({"claims": claims}));
+            assert_eq!(mint.claims("alice").await[name], want, "{claims}");
+        }
+        for (claims, id) in [
+            (r#"{{ print "null" }}"#, "claims-not-an-object"),
+            (r"[{{ .Extra.n }}]", "claims-not-an-object"),
+            (r#"{"a":{{ print "1," }}}"#, "claims-not-an-object"),
+            (r"{{ .Extra.role }}", "claims-not-an-object"),
+            (r#"{"a":"{{ index .Extra.role 99 }}"}"#, "claims-template-failed"),
+        ] {
+            let mint = Mint::of("sign-es256", &json!({"claims": claims}));
+            assert_eq!(mint.token("alice").await, Err(id.to_owned()), "{claims}");
+        }
+        let mint = Mint::of("sign-es256", &json!({"claims": r#"{"x":"{{ .Subject }}"}"#}));
+        assert_eq!(mint.token("alice").await, mint.token("alice").await);
+        assert_ne!(mint.token("alice").await, mint.token("bob").await);
+    });
+}
+
+#[test]
+fn claims_that_can_never_work_are_found_when_rules_load() {
+    let shared = Shared { jwks: Arc::default(), cache: Arc::default() };
+    for (claims, message) in [
+        ("hello", "the claims are not a JSON object: expected value at line 1 column 1"),
+        ("null", "the claims are not a JSON object: it is null"),
+        ("[1]", "the claims are not a JSON object: it is another JSON value"),
+        (r#"{"a":1,}"#, "the claims are not a JSON object: trailing comma at line 1 column 8"),
+    ] {
+        let config = json!({"issuer_url": "x", "jwks_url": URL, "claims": claims});
+        let findings = build(&shared, &config).map(|_| ()).unwrap_err();
+        let [finding] = findings.as_slice() else { panic!("{claims}: {findings:?}") };
+        assert_eq!((finding.pointer.as_str(), finding.message.as_str()), ("/claims", message));
+    }
+    let broken = json!({"issuer_url": "x", "jwks_url": URL, "claims": r#"{"a":"{{ .Nope"}"#});
+    let findings = build(&shared, &broken).map(|_| ()).unwrap_err();
+    assert!(findings.iter().all(|finding| finding.pointer == "/claims"), "{findings:?}");
+}
