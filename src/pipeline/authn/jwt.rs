@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use super::scope::ScopeStrategy;
 use super::token_from::TokenFrom;
 use crate::cache::{Cache, Key, Space};
+use crate::config::parse_duration;
 use crate::diagnostic::Finding;
-use crate::duration;
 use crate::keys::verify::{Malformed, Token};
 use crate::keys::{self, Algorithm, Currency, KeyRing, KeySet, Picked, Times};
 use crate::pipeline::handler::{Answer, Authentication, Authenticator, BuildContext, Exchange, Registration};
@@ -99,7 +99,7 @@ impl Jwt {
         let settings: Settings = settings(config)?;
         let mut findings = Vec::new();
         let mut read = |key: &str, text: &str| {
-            duration::parse(text).unwrap_or_else(|| {
+            parse_duration(text).unwrap_or_else(|| {
                 findings.push(
                     Finding::error(
                         "invalid-duration",
