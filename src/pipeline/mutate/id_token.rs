@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use super::{template_data, templates};
 use crate::cache::{Cache, Key, Space};
+use crate::config::parse_duration;
 use crate::diagnostic::Finding;
-use crate::duration;
 use crate::keys::sign::go_json;
 use crate::keys::{Currency, KeyRing, KeySet, NoSigningKey, Picked, SigningKey, Times};
 use crate::pipeline::handler::{Answer, BuildContext, Exchange, Mutator, Registration};
@@ -85,7 +85,7 @@ impl IdToken {
     fn build(context: &BuildContext<'_>, config: &Value) -> Result<Self, Vec<Finding>> {
         let settings: Settings = settings(config)?;
         let mut findings = Vec::new();
-        let ttl = duration::parse(&settings.ttl);
+        let ttl = parse_duration(&settings.ttl);
         if ttl.is_none() {
             let message = format!("`{}` is not a duration", settings.ttl);
             findings.push(
