@@ -11,7 +11,7 @@ use crate::diagnostic::text::{one_of, quote};
 use crate::diagnostic::{Finding, Severity, pointer_token};
 
 /// More keys than this are not listed: the reference is the better help then.
-const LISTED_KEYS: usize = 12;
+const LISTED_KEYS: usize = 16;
 
 /// The findings of one validation error.
 pub(super) fn from_error(error: &ValidationError<'_>, shape: &Value) -> Vec<Finding> {
