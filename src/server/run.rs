@@ -92,7 +92,7 @@ async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result
         let worker = Rc::new(Worker { live: Arc::clone(&for_workers), context: Context::new(fetch.clone()) });
         let warm = Arc::clone(&worker.live.shared.jwks);
         rt::spawn(async move { warm.warm(&*fetch).await });
-        App::new().default_service(web::to(move |request| api::serve(request, Rc::clone(&worker))))
+        App::new().default_service(web::to(move |request, payload| api::serve(request, payload, Rc::clone(&worker))))
     })
     .disable_signals()
     .backlog(BACKLOG)
