@@ -132,7 +132,7 @@ fn rule(encoded: &str, snapshot: &Snapshot) -> Reply {
 
 /// `GET /.well-known/jwks.json`: public halves of the keys that id tokens are signed with.
 async fn jwks(snapshot: &Snapshot, worker: &Worker) -> Reply {
-    match keys::public_set(&worker.live.shared.jwks, &snapshot.jwks_urls, &*worker.context.fetch).await {
+    match keys::public_set(&worker.live.shared.jwks, &snapshot.jwks_urls, &worker.context.fetch).await {
         Ok(set) => ok(&set),
         Err(_) => error_body(
             500,
