@@ -157,7 +157,7 @@ impl Place {
                 let expected = expected.join("\n");
                 panic!("{at}\nexpected:\n{expected}\nprinted:\n{printed}\n{complaints}\nservers:\n{logs}");
             }
-            sleep(Duration::from_millis(50));
+            sleep(Duration::from_millis(200));
         }
     }
 }
@@ -246,7 +246,9 @@ impl Server {
 
     fn log(&self) -> String {
         let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
-        read(&self.out) + &read(&self.err)
+        let all = read(&self.out) + &read(&self.err);
+        let last: Vec<&str> = all.lines().rev().take(10).collect();
+        last.into_iter().rev().fold(String::new(), |text, line| text + line + "\n")
     }
 }
 
