@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 /// What takes effect only at the next start; everything else is taken over while okgate runs.
-const RESTART: &[&str] = &["serve.api.host", "serve.api.port", "serve.api.timeout", "serve.api.tls", "log", "cache"];
+const RESTART: &[&str] =
+    &["serve.api.host", "serve.api.port", "serve.api.timeout", "serve.api.tls", "log", "cache"];
 
 /// What is known and checked and does nothing yet.
 const NOT_YET: &[&str] = &[
@@ -62,8 +63,7 @@ fn the_configuration_reference_says_what_the_schemas_say() {
     let missing: Vec<&str> =
         all.iter().map(|row| row.path.as_str()).filter(|path| !seen.iter().any(|s| s == path)).collect();
     assert!(missing.is_empty(), "no table of {} has {missing:?}", document.display());
-    for (number, (is, should)) in
-        fs::read_to_string(&document).unwrap().lines().zip(made.lines()).enumerate()
+    for (number, (is, should)) in fs::read_to_string(&document).unwrap().lines().zip(made.lines()).enumerate()
     {
         assert_eq!(is, should, "{}:{}: write it anew, see this test", document.display(), number + 1);
     }
@@ -206,7 +206,10 @@ impl Schemas {
             let found = self.read(&target).pointer(pointer).unwrap().clone();
             let mut merged: Map<String, Value> = found.as_object().unwrap().clone();
             merged.extend(
-                object.iter().filter(|(k, _)| *k != "$ref" && *k != "allOf").map(|(k, v)| (k.clone(), v.clone())),
+                object
+                    .iter()
+                    .filter(|(k, _)| *k != "$ref" && *k != "allOf")
+                    .map(|(k, v)| (k.clone(), v.clone())),
             );
             node = Node { file: target, value: Value::Object(merged) };
         }
@@ -279,7 +282,8 @@ fn kind(schema: &Value) -> String {
         Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).filter(|t| *t != "null").collect(),
         _ => Vec::new(),
     };
-    let is_duration = schema.get("pattern").and_then(Value::as_str).is_some_and(|p| p.contains("(ns|us|ms|s|m|h)"));
+    let is_duration =
+        schema.get("pattern").and_then(Value::as_str).is_some_and(|p| p.contains("(ns|us|ms|s|m|h)"));
     let words: Vec<&str> = types
         .iter()
         .map(|name| match *name {

@@ -51,7 +51,8 @@ fn the_demo_keys_can_be_made_again() {
 fn check(document: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(root.join(document)).unwrap();
-    let steps: Vec<Step> = steps(&text).into_iter().filter(|s| !s.command.starts_with("cargo test")).collect();
+    let steps: Vec<Step> =
+        steps(&text).into_iter().filter(|s| !s.command.starts_with("cargo test")).collect();
     assert!(!steps.is_empty(), "{document} has no console block");
     if let Some(missing) = steps.iter().find_map(Step::missing_program) {
         let required = std::env::var_os("OKGATE_GATEWAYS").is_some_and(|v| v == "require");
