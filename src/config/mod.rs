@@ -9,16 +9,7 @@ use serde_json::Value;
 
 use crate::template;
 
-/// How `match.url` is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Strategy {
-    /// Literal text with regular expressions between `<` and `>`.
-    #[default]
-    Regexp,
-    /// Literal text with globs between `<` and `>`.
-    Glob,
-}
+pub use crate::matcher::Strategy;
 
 /// Everything the server runs with.
 #[derive(Debug, Clone)]
