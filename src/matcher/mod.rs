@@ -33,7 +33,8 @@ pub use pattern::Pattern;
 use crate::diagnostic::Finding;
 
 /// The language of patterns: `access_rules.matching_strategy`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Strategy {
     /// `regexp`: fragments are .NET regular expressions.
     #[default]

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::Rule;
 use crate::matcher::{Captures, Hits, Index};
 use crate::pipeline::denial::{Denial, Detail};
@@ -34,7 +32,8 @@ pub struct Hit {
 impl RuleSet {
     /// Indexes rules, keeping their order.
     pub fn new(rules: Vec<Arc<Rule>>) -> Self {
-        let matchable = (0..).zip(&rules).filter(|(_, rule)| rule.pattern.is_some()).map(|(at, _)| at).collect();
+        let matchable =
+            (0..).zip(&rules).filter(|(_, rule)| rule.pattern.is_some()).map(|(at, _)| at).collect();
         let index = Index::build(rules.iter().filter_map(|r| Some((r.methods(), r.pattern.as_ref()?))));
         Self { rules, index, matchable }
     }
