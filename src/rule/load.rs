@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::migrate;
 use super::spec::RuleSpec;
 use crate::config::document;
-use crate::diagnostic::{Finding, Report, Source};
+use crate::diagnostic::{Finding, Report, Severity, Source};
 use crate::schema;
 
 /// The rules of one document.
@@ -16,10 +16,21 @@ use crate::schema;
 pub struct Document {
     /// Where it came from, with its text.
     pub source: Arc<Source>,
-    /// Rules with their position in the document's list.
-    pub rules: Vec<(usize, RuleSpec)>,
+    /// Its rules, in order.
+    pub rules: Vec<Written>,
     /// What is odd about it without being wrong.
     pub warnings: Report,
+}
+
+/// A rule of a document.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Position in the document's list.
+    pub index: usize,
+    /// What it says.
+    pub spec: RuleSpec,
+    /// What the schema has to say about it; an error makes the rule invalid.
+    pub findings: Vec<Finding>,
 }
 
 /// Reads a document: JSON, or YAML where it is no JSON. One rule that cannot be read refuses the whole
@@ -67,19 +78,25 @@ pub fn decode(source: Arc<Source>) -> Result<Document, Report> {
             continue;
         }
         document::fold_rule_keys(&mut value);
+        drop_nulls(&mut value);
         let id = value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let id = (!id.is_empty()).then_some(id);
+        // What is missing is said by the compiler, which knows what for.
         let mut findings = schema::rule().check(&value);
-        match migrate::migrate(&mut value) {
-            Ok(notes) => findings.extend(notes),
-            Err(finding) => findings.push(finding),
-        }
-        match RuleSpec::deserialize(&value) {
-            Ok(rule) => rules.push((index, rule)),
-            Err(error) if findings.iter().all(|f| f.severity < crate::diagnostic::Severity::Error) => {
+        findings.retain(|f| f.code != "missing-key");
+        let migrated = migrate::migrate(&mut value);
+        let spec = RuleSpec::deserialize(&value);
+        match (spec, migrated) {
+            (Ok(spec), Ok(notes)) => {
+                findings.extend(notes);
+                rules.push(Written { index, spec, findings });
+                continue;
+            }
+            (_, Err(finding)) => findings.push(finding),
+            (Err(error), Ok(_)) if findings.iter().all(|f| f.severity < Severity::Error) => {
                 findings.push(Finding::error("bad-rule", "", error.to_string()));
             }
-            Err(_) => {}
+            (Err(_), Ok(_)) => {}
         }
         for finding in findings {
             report.push(&source, id.as_deref(), finding.under(&pointer));
@@ -89,6 +106,23 @@ pub fn decode(source: Arc<Source>) -> Result<Document, Report> {
         return Err(report);
     }
     Ok(Document { source, rules, warnings: report })
+}
+
+/// An explicit null is as good as nothing for a rule, its `match`, `upstream` and handlers.
+fn drop_nulls(rule: &mut Value) {
+    let Some(rule) = rule.as_object_mut() else { return };
+    rule.retain(|_, value| !value.is_null());
+    for key in ["match", "upstream", "authorizer"] {
+        if let Some(Value::Object(object)) = rule.get_mut(key) {
+            object.retain(|_, value| !value.is_null());
+        }
+    }
+    for key in ["authenticators", "mutators", "errors"] {
+        let handlers = rule.get_mut(key).and_then(Value::as_array_mut);
+        for handler in handlers.into_iter().flatten().filter_map(Value::as_object_mut) {
+            handler.retain(|_, value| !value.is_null());
+        }
+    }
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -113,7 +147,7 @@ mod tests {
     #[test]
     fn keys_are_found_in_any_case() {
         let document = decode_text(r#"[{"ID": "a", "Match": {"URL": "http://x/", "Methods": ["GET"]}, "Authorizer": {"Handler": "allow"}}]"#).unwrap();
-        let (_, rule) = &document.rules[0];
+        let rule = &document.rules[0].spec;
         assert_eq!(rule.id, "a");
         assert_eq!(rule.authorizer.handler, "allow");
         assert!(rule.matches.is_some());
