@@ -39,6 +39,8 @@ const WITHOUT_EFFECT: &[&str] = &["version", "serve.api.cors.debug"];
 /// What Oathkeeper does not know, by how it ends.
 const NEW: &[&str] = &[
     "template_engine",
+    "templates.missing",
+    "templates.numbers",
     "cache.max_bytes",
     "serve.api.endpoints",
     "errors.first_match_wins",
