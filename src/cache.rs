@@ -1,5 +1,216 @@
 //! The one bounded cache: everything that is remembered between requests shares one byte budget.
+//!
+//! A [`Space`] names a handler and its configuration, so that handlers never read each other's entries;
+//! within it, entries are found by a digest of what was sent, so that no credential is kept as a key.
 
-/// The byte budget that all caches draw on.
-#[derive(Debug)]
-pub struct CacheBudget {}
+use std::any::Any;
+use std::fmt;
+use std::hash::RandomState;
+use std::sync::{Arc, LazyLock};
+
+use openssl::sha::Sha256;
+use quick_cache::sync::{Cache as Entries, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
+
+/// The byte budget where the configuration names none.
+pub const DEFAULT_BUDGET: usize = 32 << 20;
+
+/// What an entry costs beside its value: key, pointers, the table's own bookkeeping.
+const OVERHEAD: usize = 160;
+
+/// A handler together with the configuration that decides what its entries mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Space(u64);
+
+impl Space {
+    /// The space of a handler with this configuration, parts kept apart.
+    pub fn new(handler: &str, configuration: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        part(&mut hash, handler.as_bytes());
+        for text in configuration {
+            part(&mut hash, text);
+        }
+        let [a, b, c, d, e, f, g, h, ..] = hash.finish();
+        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    }
+}
+
+/// Where an entry is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    space: Space,
+    digest: [u8; 32],
+}
+
+impl Key {
+    /// The entry for what was sent, parts kept apart. Only a keyed SHA-256 digest of them is kept.
+    pub fn new(space: Space, parts: &[&[u8]]) -> Self {
+        static SECRET: LazyLock<[u8; 32]> = LazyLock::new(secret);
+        let mut hash = Sha256::new();
+        hash.update(&*SECRET);
+        for text in parts {
+            part(&mut hash, text);
+        }
+        Self { space, digest: hash.finish() }
+    }
+}
+
+fn part(hash: &mut Sha256, text: &[u8]) {
+    hash.update(&text.len().to_le_bytes());
+    hash.update(text);
+}
+
+/// Keeps digests of guessable texts from being looked up in a table.
+fn secret() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    // Without randomness the digests are plain SHA-256, which is still collision free.
+    let _ = openssl::rand::rand_bytes(&mut bytes);
+    bytes
+}
+
+#[derive(Clone)]
+struct Entry {
+    value: Arc<dyn Any + Send + Sync>,
+    bytes: usize,
+    expires: u64,
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Key, Entry> for Bytes {
+    fn weight(&self, _: &Key, entry: &Entry) -> u64 {
+        entry.bytes as u64
+    }
+}
+
+/// The cache, shared by all workers.
+pub struct Cache {
+    entries: Entries<Key, Entry, Bytes, RandomState>,
+}
+
+impl Cache {
+    /// A cache that holds at most `budget` bytes.
+    pub fn new(budget: usize) -> Self {
+        // Sizes only the cache's own tables: a thousand bytes is a common entry.
+        let items = (budget / 1000).clamp(16, 4096);
+        #[expect(clippy::unwrap_used, reason = "both required options are set")]
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(items)
+            .weight_capacity(budget as u64)
+            .build()
+            .unwrap();
+        let entries = Entries::with_options(options, Bytes, RandomState::new(), DefaultLifecycle::default());
+        Self { entries }
+    }
+
+    /// What is remembered under `key`, unless it has expired at `now` (seconds since 1970).
+    pub fn get<T: Any + Send + Sync>(&self, key: &Key, now: u64) -> Option<Arc<T>> {
+        let entry = self.entries.get(key)?;
+        if entry.expires <= now {
+            self.entries.remove(key);
+            return None;
+        }
+        entry.value.downcast().ok()
+    }
+
+    /// Remembers `value`, which takes `bytes` of memory, until `expires` (seconds since 1970) at the
+    /// latest. What is larger than the budget allows is not remembered.
+    pub fn put<T: Any + Send + Sync>(&self, key: Key, value: Arc<T>, bytes: usize, expires: u64) {
+        self.entries.insert(key, Entry { value, bytes: bytes.saturating_add(OVERHEAD), expires });
+    }
+
+    /// Forgets what is remembered under `key`.
+    pub fn remove(&self, key: &Key) {
+        self.entries.remove(key);
+    }
+
+    /// Bytes in use.
+    pub fn bytes(&self) -> u64 {
+        self.entries.weight()
+    }
+
+    /// Bytes that may be in use.
+    pub fn budget(&self) -> u64 {
+        self.entries.capacity()
+    }
+
+    /// How many entries there are, expired ones that nobody asked for since included.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self::new(DEFAULT_BUDGET)
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("bytes", &self.bytes()).field("budget", &self.budget()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> Key {
+        Key::new(Space::new("test", &[]), &[text.as_bytes()])
+    }
+
+    #[test]
+    fn an_entry_is_gone_when_it_expires() {
+        let cache = Cache::new(10_000);
+        cache.put(key("a"), Arc::new(7_u32), 4, 100);
+        assert_eq!(cache.get::<u32>(&key("a"), 99).as_deref(), Some(&7));
+        assert_eq!(cache.get::<u32>(&key("a"), 100), None);
+        assert_eq!(cache.get::<u32>(&key("a"), 99), None, "it came back");
+        assert_eq!(cache.bytes(), 0);
+    }
+
+    #[test]
+    fn an_entry_of_another_type_is_no_entry() {
+        let cache = Cache::new(10_000);
+        cache.put(key("a"), Arc::new(7_u32), 4, 100);
+        assert_eq!(cache.get::<u64>(&key("a"), 0), None);
+    }
+
+    #[test]
+    fn keys_tell_their_parts_and_spaces_apart() {
+        let (one, two) = (Space::new("jwt", &[b"ab", b"c"]), Space::new("jwt", &[b"a", b"bc"]));
+        assert_ne!(one, two);
+        assert_eq!(one, Space::new("jwt", &[b"ab", b"c"]));
+        assert_ne!(Key::new(one, &[b"x"]), Key::new(two, &[b"x"]));
+        assert_ne!(Key::new(one, &[b"ab", b"c"]), Key::new(one, &[b"a", b"bc"]));
+        assert_ne!(Key::new(one, &[b"", b"a"]), Key::new(one, &[b"a", b""]));
+        assert_eq!(Key::new(one, &[b"ab", b"c"]), Key::new(one, &[b"ab", b"c"]));
+    }
+
+    #[test]
+    fn many_entries_stay_within_the_budget() {
+        let cache = Cache::new(200_000);
+        for n in 0..10_000_u32 {
+            cache.put(key(&n.to_string()), Arc::new([0_u8; 500]), 500, u64::MAX);
+        }
+        assert!(cache.bytes() <= cache.budget(), "{cache:?}");
+        assert!(cache.budget() < 210_000 && cache.len() > 100, "{cache:?}");
+    }
+
+    #[test]
+    fn what_is_larger_than_the_budget_is_not_kept() {
+        let cache = Cache::new(10_000);
+        cache.put(key("huge"), Arc::new(()), usize::MAX, u64::MAX);
+        assert!(cache.get::<()>(&key("huge"), 0).is_none() && cache.bytes() == 0, "{cache:?}");
+        let nothing = Cache::new(0);
+        nothing.put(key("a"), Arc::new(()), 0, u64::MAX);
+        assert!(nothing.get::<()>(&key("a"), 0).is_none() && nothing.bytes() == 0, "{nothing:?}");
+    }
+}

@@ -156,3 +156,21 @@ impl fmt::Display for Severity {
         })
     }
 }
+
+/// stub
+pub fn suggest<'a>(_: &str, _: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    None
+}
+
+impl Report {
+    /// stub
+    pub fn render(&self, _: bool) -> String {
+        format!("{self:#?}")
+    }
+}
+impl Diagnostic {
+    /// stub
+    pub fn place(&self) -> String {
+        format!("{}{}", self.source.name, self.finding.pointer)
+    }
+}

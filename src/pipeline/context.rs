@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::cache::CacheBudget;
+use crate::cache::Cache;
 use crate::keys::JwksStore;
 use crate::upstream::Fetch;
 
@@ -14,7 +14,7 @@ pub struct Shared {
     /// Key sets by URL, fetched and refreshed in one place.
     pub jwks: Arc<JwksStore>,
     /// The byte budget that all caches draw on.
-    pub cache: Arc<CacheBudget>,
+    pub cache: Arc<Cache>,
 }
 
 /// What one worker lends to the decisions it makes. Not `Send`: the HTTP client is bound to its thread.

@@ -31,6 +31,11 @@ impl Grant {
         &self.session.subject
     }
 
+    /// The headers that the upstream shall see, for the answer.
+    pub fn into_headers(self) -> Vec<(HeaderName, HeaderValue)> {
+        self.session.headers.into_vec()
+    }
+
     /// The headers that the upstream shall see.
     pub fn headers(&self) -> &HeaderList {
         &self.session.headers

@@ -20,12 +20,33 @@ pub struct Session {
     pub headers: HeaderList,
     /// Capture groups of the matched rule's pattern.
     pub captures: Captures,
+    /// The text that the groups are positions in.
+    pub matched: Matched,
+}
+
+/// The text that a rule's pattern matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Matched {
+    /// The request's first reading as it stands.
+    Primary,
+    /// The same with a trailing slash or a default port spelled out.
+    Variant(Box<str>),
+}
+
+impl Matched {
+    /// The text itself.
+    pub fn text<'t>(&'t self, request: &'t crate::request::AccessRequest<'_>) -> &'t str {
+        match self {
+            Self::Primary => request.primary().map_or("", crate::request::Reading::text),
+            Self::Variant(text) => text,
+        }
+    }
 }
 
 impl Session {
     /// A session as it is before the first authenticator.
-    pub fn new(captures: Captures) -> Self {
-        Self { subject: Arc::clone(&NOBODY), extra: None, headers: HeaderList::default(), captures }
+    pub fn new(captures: Captures, matched: Matched) -> Self {
+        Self { subject: Arc::clone(&NOBODY), extra: None, headers: HeaderList::default(), captures, matched }
     }
 }
 

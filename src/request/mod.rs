@@ -147,6 +147,11 @@ impl<'r> AccessRequest<'r> {
         self.headers
     }
 
+    /// The address that IP conditions look at: the other end of the connection.
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.parts.peer
+    }
+
     /// What was read, with where it was read.
     pub fn parts(&self) -> &Parts<'r> {
         &self.parts

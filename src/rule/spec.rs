@@ -75,3 +75,44 @@ pub struct UpstreamSpec {
     /// Scheme, host and base path.
     pub url: String,
 }
+
+impl RuleSpec {
+    /// The rule as the rules API shows it: as written, without secrets.
+    pub fn shown(&self) -> Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        redact(&mut value);
+        value
+    }
+}
+
+/// Keys whose values must not be seen.
+const SECRET_KEYS: &[&str] =
+    &["client_secret", "password", "secret", "private_key", "api_key", "authorization"];
+
+/// Replaces what may be a secret, at any depth, and passwords in URLs.
+fn redact(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object.iter_mut() {
+                let secret = SECRET_KEYS.contains(&key.to_ascii_lowercase().as_str());
+                // A template says where a value comes from; the value itself is not in it.
+                if secret && value.as_str().is_some_and(|text| !text.contains("{{")) {
+                    *value = Value::from("[redacted]");
+                } else {
+                    redact(value);
+                }
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(redact),
+        Value::String(text) if text.contains("://") && text.contains('@') => {
+            if let Ok(mut url) = url::Url::parse(text)
+                && url.password().is_some()
+            {
+                // Fails only for URLs that cannot have a password.
+                let _ = url.set_password(Some("[redacted]"));
+                *text = url.into();
+            }
+        }
+        _ => {}
+    }
+}

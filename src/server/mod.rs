@@ -1,1 +1,18 @@
 //! The HTTP server: the only place that names actix-web.
+//!
+//! [`run`] loads, binds and serves; [`api`] is the table of contents of what the API answers, with
+//! decisions first; [`live`] is what a reload swaps.
+
+mod api;
+mod cors;
+mod decisions;
+mod headers;
+mod listen;
+pub mod live;
+pub mod log;
+mod not_found;
+mod reload;
+mod reply;
+mod run;
+
+pub use run::{StartError, run};

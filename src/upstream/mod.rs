@@ -1,4 +1,10 @@
 //! Calls out: one trait for every request this server makes, and its implementation on awc.
+//!
+//! Handlers hold no client: a worker's [`crate::pipeline::Context`] lends them its [`Fetch`]. Programs
+//! without a runtime of their own, such as okctl, use [`fetch_once`].
+
+pub mod awc;
+pub mod fake;
 
 use std::time::Duration;
 
@@ -56,4 +62,60 @@ pub enum FetchError {
 pub trait Fetch {
     /// Sends one request and collects the whole answer.
     fn send(&self, request: Outgoing) -> LocalBoxFuture<'static, Result<Incoming, FetchError>>;
+}
+
+/// Sends one request from a thread that has no runtime, and waits for the answer.
+pub fn fetch_once(request: Outgoing) -> Result<Incoming, FetchError> {
+    let url = shown_url(&request.url);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| FetchError::Connect { url, reason: error.to_string() })?;
+    let tasks = tokio::task::LocalSet::new();
+    tasks.block_on(&runtime, async { awc::Client::new().send(request).await })
+}
+
+/// A URL as messages and logs may show it: without userinfo, query and fragment.
+pub fn shown_url(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let shown = url.get(..end).unwrap_or_default();
+    let Some((scheme, rest)) = shown.split_once("://") else { return shown.to_owned() };
+    let slash = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(slash);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_url_holds_no_credentials() {
+        for (url, shown) in [
+            ("https://idp.test/keys", "https://idp.test/keys"),
+            ("https://user:pa%40ss@idp.test:8443/keys?token=x#y", "https://idp.test:8443/keys"),
+            ("https://a@b@idp.test", "https://idp.test"),
+            ("https://idp.test?token=x", "https://idp.test"),
+            ("file:///etc/keys@home.json", "file:///etc/keys@home.json"),
+            ("no url?secret", "no url"),
+        ] {
+            assert_eq!(shown_url(url), shown, "{url}");
+        }
+    }
+
+    #[test]
+    fn fetch_once_needs_no_runtime() {
+        let error = fetch_once(Outgoing {
+            method: Method::GET,
+            url: "ftp://user:secret@idp.test/?q".to_owned(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            timeout: Duration::from_secs(1),
+            max_response_bytes: 10,
+            redirects: 0,
+        })
+        .unwrap_err();
+        assert_eq!(error.to_string(), "`ftp://idp.test/` is not a usable http(s) URL");
+    }
 }

@@ -1,0 +1,15 @@
+//! Authenticators: who is calling?
+//!
+//! To add one: a file here with a `REGISTRATION`, its schema in
+//! `schemas/pipeline/authenticators.<id>.schema.json`, a `mod` line and a line in [`REGISTRY`]. Nothing else
+//! names a handler. What they do not do: decide whether the caller may (that is the authorizer's).
+
+pub mod anonymous;
+pub mod noop;
+pub mod unauthorized;
+
+use super::handler::{Authenticator, Registration};
+
+/// Every authenticator, in the order of the documentation.
+pub const REGISTRY: &[Registration<dyn Authenticator>] =
+    &[noop::REGISTRATION, unauthorized::REGISTRATION, anonymous::REGISTRATION];

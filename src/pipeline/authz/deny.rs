@@ -1,0 +1,23 @@
+//! `deny`: nobody may.
+
+use serde_json::Value;
+
+use crate::diagnostic::Finding;
+use crate::pipeline::denial::{Denial, Detail};
+use crate::pipeline::handler::{Answer, Authorizer, BuildContext, Exchange, Registration};
+
+/// How the registry knows it. Oathkeeper takes any configuration for it and reads none.
+pub const REGISTRATION: Registration<dyn Authorizer> = Registration { id: "deny", schema: None, build };
+
+struct Deny;
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature is the registry's")]
+fn build(_: &BuildContext<'_>, _: &Value) -> Result<Box<dyn Authorizer>, Vec<Finding>> {
+    Ok(Box::new(Deny))
+}
+
+impl Authorizer for Deny {
+    fn authorize<'a>(&'a self, _: &'a mut Exchange<'_>) -> Answer<'a, ()> {
+        Answer::Now(Err(Denial::Forbidden { why: Detail::id("deny-handler") }))
+    }
+}

@@ -1,0 +1,12 @@
+//! Authorizers: may they?
+//!
+//! To add one: a file here with a `REGISTRATION`, its schema in
+//! `schemas/pipeline/authorizers.<id>.schema.json`, a `mod` line and a line in [`REGISTRY`].
+
+pub mod allow;
+pub mod deny;
+
+use super::handler::{Authorizer, Registration};
+
+/// Every authorizer, in the order of the documentation.
+pub const REGISTRY: &[Registration<dyn Authorizer>] = &[allow::REGISTRATION, deny::REGISTRATION];

@@ -1,0 +1,144 @@
+//! The engine: one compiled rule set and how it decides.
+
+use std::sync::Arc;
+
+use super::context::Context;
+use super::denial::{Denial, Detail};
+use super::errors::select::{self, ErrorStep};
+use super::grant::{Grant, Reply};
+use super::handler::{Authentication, Exchange};
+use super::session::Session;
+use crate::request::AccessRequest;
+use crate::rule::{Hit, Rule, RuleSet};
+
+/// Everything a decision needs, immutable: a reload makes another one.
+#[derive(Debug)]
+pub struct Engine {
+    rules: RuleSet,
+    fallback: Vec<ErrorStep>,
+    first_match_wins: bool,
+}
+
+/// How a decision ended.
+#[derive(Debug)]
+pub struct Decision {
+    /// The matched rule.
+    pub rule: Option<Arc<Rule>>,
+    /// Yes or no.
+    pub outcome: Result<Grant, Refusal>,
+}
+
+/// A no, with the answer the error handlers made of it.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Why.
+    pub denial: Denial,
+    /// Which step said so; none where it was the matcher.
+    pub stage: Option<Stage>,
+    /// Who was calling, as far as was known.
+    pub subject: Arc<str>,
+    /// The shaped answer.
+    pub reply: Reply,
+}
+
+/// A step of a rule, for logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// `authenticator`, `authorizer`, `mutator` or `rule`.
+    pub kind: &'static str,
+    /// The handler id.
+    pub handler: String,
+}
+
+type Refused = (Denial, Option<Stage>);
+
+impl Engine {
+    /// Puts an engine together.
+    pub fn new(rules: RuleSet, fallback: Vec<ErrorStep>, first_match_wins: bool) -> Self {
+        Self { rules, fallback, first_match_wins }
+    }
+
+    /// The rules it decides by.
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// Decides on a request.
+    pub async fn decide(&self, request: &AccessRequest<'_>, context: &Context) -> Decision {
+        let hit = match self.rules.find(request) {
+            Ok(Some(hit)) => hit,
+            Ok(None) => return self.refuse(None, (Denial::NoRule, None), None, request),
+            Err(denial) => return self.refuse(None, (denial, None), None, request),
+        };
+        let Hit { rule, captures, matched } = hit;
+        let mut exchange = Exchange { request, session: Session::new(captures, matched), context };
+        match run(&rule, &mut exchange).await {
+            Ok(()) => {
+                let grant = Grant::new(Arc::clone(&rule), exchange.session);
+                Decision { rule: Some(rule), outcome: Ok(grant) }
+            }
+            Err(refused) => self.refuse(Some(rule), refused, Some(&exchange.session), request),
+        }
+    }
+
+    /// Shapes the answer to a request that could not even be read.
+    pub fn refuse_unread(&self, denial: Denial, request: &AccessRequest<'_>) -> Decision {
+        self.refuse(None, (denial, None), None, request)
+    }
+
+    fn refuse(
+        &self,
+        rule: Option<Arc<Rule>>,
+        (denial, stage): Refused,
+        session: Option<&Session>,
+        request: &AccessRequest<'_>,
+    ) -> Decision {
+        let steps = rule.as_ref().map(|r| r.errors.as_slice()).unwrap_or_default();
+        let reply = select::answer(steps, &self.fallback, self.first_match_wins, &denial, request);
+        let subject = session.map_or_else(|| Arc::from(""), |s| Arc::clone(&s.subject));
+        Decision { rule, outcome: Err(Refusal { denial, stage, subject, reply }) }
+    }
+}
+
+/// Takes a request through the steps of a rule.
+async fn run(rule: &Rule, exchange: &mut Exchange<'_>) -> Result<(), Refused> {
+    authenticate(rule, exchange).await?;
+    let step = &rule.authorizer;
+    let at = || Some(Stage { kind: "authorizer", handler: step.id.clone() });
+    let authorizer = step.handler.as_ref().map_err(|d| (d.clone(), at()))?;
+    authorizer.authorize(exchange).get().await.map_err(|d| (d, at()))?;
+    if rule.mutators.is_empty() {
+        return Err((empty("No mutation handler was set in the rule"), None));
+    }
+    for step in &rule.mutators {
+        let at = || Some(Stage { kind: "mutator", handler: step.id.clone() });
+        let mutator = step.handler.as_ref().map_err(|d| (d.clone(), at()))?;
+        mutator.mutate(exchange).get().await.map_err(|d| (d, at()))?;
+    }
+    if rule.is_valid() {
+        return Ok(());
+    }
+    // Every step passed, but the rule has a fault elsewhere: its URLs stay closed.
+    let why = Detail::id("invalid-rule").log("the rule was refused when it was loaded");
+    Err((Denial::Misconfigured { message: "the matching rule is invalid".into(), why }, None))
+}
+
+async fn authenticate(rule: &Rule, exchange: &mut Exchange<'_>) -> Result<(), Refused> {
+    if rule.authenticators.is_empty() {
+        return Err((empty("No authentication handler was set in the rule"), None));
+    }
+    for step in &rule.authenticators {
+        let at = || Some(Stage { kind: "authenticator", handler: step.id.clone() });
+        let authenticator = step.handler.as_ref().map_err(|d| (d.clone(), at()))?;
+        match authenticator.authenticate(exchange).get().await {
+            Ok(Authentication::Subject) => return Ok(()),
+            Ok(Authentication::NotResponsible) => {}
+            Err(denial) => return Err((denial, at())),
+        }
+    }
+    Err((Denial::Unauthenticated { why: Detail::id("no-authenticator-responsible") }, None))
+}
+
+fn empty(message: &'static str) -> Denial {
+    Denial::Misconfigured { message: message.into(), why: Detail::id("invalid-rule") }
+}

@@ -1,0 +1,138 @@
+//! `cookie`: sets cookies of the request that goes to the upstream, beside the client's own.
+
+use http::HeaderName;
+use http::header::COOKIE;
+use serde_json::Value;
+
+use super::{Named, engine, header_value, named_templates, template_data, template_fault};
+use crate::diagnostic::Finding;
+use crate::pipeline::denial::Denial;
+use crate::pipeline::handler::{Answer, BuildContext, Exchange, Mutator, Registration};
+use crate::request::Headers;
+use crate::template::Purpose;
+
+/// How the registry knows it.
+pub const REGISTRATION: Registration<dyn Mutator> = Registration {
+    id: "cookie",
+    schema: Some(include_str!("../../../schemas/pipeline/mutators.cookie.schema.json")),
+    build,
+};
+
+struct Cookie {
+    cookies: Vec<Named<String>>,
+}
+
+fn build(context: &BuildContext<'_>, config: &Value) -> Result<Box<dyn Mutator>, Vec<Finding>> {
+    let engine = engine(config, context.template_engine);
+    let cookies = named_templates(config, "cookies", Purpose::Cookie, engine, |written| {
+        if is_token(written.as_bytes()) {
+            Ok(Some(written.to_owned()))
+        } else {
+            Err(format!("`{written}` cannot be the name of a cookie"))
+        }
+    })?;
+    Ok(Box::new(Cookie { cookies }))
+}
+
+impl Cookie {
+    fn set(&self, exchange: &mut Exchange<'_>) -> Result<(), Denial> {
+        let mut line = String::new();
+        let data = template_data(exchange);
+        for Named { name, template } in &self.cookies {
+            let value = template.render(&data).map_err(template_fault)?;
+            push_cookie(&mut line, name, value.as_bytes(), false);
+        }
+        each_cookie(exchange.request.headers(), &mut |name, value, quoted| {
+            if !self.cookies.iter().any(|c| c.name.as_bytes() == name) {
+                push_cookie(&mut line, &String::from_utf8_lossy(name), value, quoted);
+            }
+        });
+        exchange.session.headers.set(COOKIE, header_value(&line, &COOKIE)?);
+        Ok(())
+    }
+}
+
+impl Mutator for Cookie {
+    fn mutate<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Answer<'a, ()> {
+        Answer::Now(self.set(exchange))
+    }
+
+    fn header_names(&self) -> Vec<HeaderName> {
+        vec![COOKIE]
+    }
+}
+
+/// Calls `visit` with name, value and whether it was quoted, for every well-formed cookie of a request
+/// (RFC 6265 section 4.2.1), in order, repeats included.
+pub fn each_cookie<'h>(headers: &'h dyn Headers, visit: &mut dyn FnMut(&'h [u8], &'h [u8], bool)) {
+    headers.each("cookie", &mut |line| {
+        for part in line.split(|b| *b == b';') {
+            let part = part.trim_ascii();
+            let (name, value) = match part.iter().position(|b| *b == b'=') {
+                Some(at) => (part.get(..at).unwrap_or_default(), part.get(at + 1..).unwrap_or_default()),
+                None => (part, <&[u8]>::default()),
+            };
+            let name = name.trim_ascii();
+            let unquoted = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\""));
+            let bare = unquoted.unwrap_or(value);
+            if is_token(name) && bare.iter().all(|b| is_cookie_byte(*b)) {
+                visit(name, bare, unquoted.is_some());
+            }
+        }
+    });
+}
+
+/// Appends `name=value`. Bytes that no cookie value may hold are left out; blanks and commas need quotes.
+fn push_cookie(line: &mut String, name: &str, value: &[u8], quoted: bool) {
+    if !line.is_empty() {
+        line.push_str("; ");
+    }
+    line.push_str(name);
+    line.push('=');
+    let value: String = value.iter().filter(|b| is_cookie_byte(**b)).map(|b| char::from(*b)).collect();
+    if !value.is_empty() && (quoted || value.contains([' ', ','])) {
+        line.push('"');
+        line.push_str(&value);
+        line.push('"');
+    } else {
+        line.push_str(&value);
+    }
+}
+
+fn is_cookie_byte(byte: u8) -> bool {
+    (0x20..0x7F).contains(&byte) && !matches!(byte, b'"' | b';' | b'\\')
+}
+
+fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::headers::HeaderFields;
+
+    #[test]
+    fn only_well_formed_cookies_of_the_client_go_on() {
+        let headers: HeaderFields =
+            [("cookie", r#"ok=1; b@d[=2; =3; four; "five"=5; six="6""#), ("cookie", "x=a b")]
+                .into_iter()
+                .collect();
+        let mut line = String::new();
+        each_cookie(&headers, &mut |name, value, quoted| {
+            push_cookie(&mut line, std::str::from_utf8(name).unwrap(), value, quoted);
+        });
+        assert_eq!(line, r#"ok=1; four=; six="6"; x="a b""#);
+    }
+
+    #[test]
+    fn values_lose_what_no_cookie_may_hold() {
+        for (value, want) in
+            [("a b, c; d\"e\\f", "n=\"a b, c def\""), ("a\nb", "n=ab"), ("", "n="), ("Zürich", "n=Zrich")]
+        {
+            let mut line = String::new();
+            push_cookie(&mut line, "n", value.as_bytes(), false);
+            assert_eq!(line, want);
+        }
+    }
+}

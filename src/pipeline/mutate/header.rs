@@ -1,0 +1,99 @@
+//! `header`: sets headers from templates.
+
+use http::{HeaderName, HeaderValue};
+use serde_json::Value;
+
+use super::{Named, engine, header_value, named_templates, template_data, template_fault};
+use crate::diagnostic::Finding;
+use crate::pipeline::denial::Denial;
+use crate::pipeline::handler::{Answer, BuildContext, Exchange, Mutator, Registration};
+use crate::template::Purpose;
+
+/// How the registry knows it.
+pub const REGISTRATION: Registration<dyn Mutator> = Registration {
+    id: "header",
+    schema: Some(include_str!("../../../schemas/pipeline/mutators.header.schema.json")),
+    build,
+};
+
+/// Headers of one connection or of the message's framing: a gateway that copied them would break its own
+/// (RFC 9110 section 7.6.1).
+const NEVER_SET: &[&str] = &[
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+struct Header {
+    headers: Vec<(HeaderName, HeaderText)>,
+}
+
+/// A header's value: known at load, or rendered.
+enum HeaderText {
+    Fixed(HeaderValue),
+    Rendered(crate::template::Template),
+}
+
+fn build(context: &BuildContext<'_>, config: &Value) -> Result<Box<dyn Mutator>, Vec<Finding>> {
+    let engine = engine(config, context.template_engine);
+    let named = named_templates(config, "headers", Purpose::Header, engine, |written| {
+        let name = HeaderName::from_bytes(written.as_bytes())
+            .map_err(|_| format!("`{written}` cannot be the name of a header"))?;
+        Ok((!NEVER_SET.contains(&name.as_str())).then(|| Name(name)))
+    })?;
+    let headers = named
+        .into_iter()
+        .map(|Named { name: Name(name), template }| {
+            let fixed = template.literal().and_then(|text| header_value(text, &name).ok());
+            (name, fixed.map_or_else(|| HeaderText::Rendered(template), HeaderText::Fixed))
+        })
+        .collect();
+    Ok(Box::new(Header { headers }))
+}
+
+/// Header names sort by their text.
+#[derive(PartialEq, Eq)]
+struct Name(HeaderName);
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.as_str().cmp(other.0.as_str())
+    }
+}
+
+impl Header {
+    fn set(&self, exchange: &mut Exchange<'_>) -> Result<(), Denial> {
+        for (name, value) in &self.headers {
+            let value = match value {
+                HeaderText::Fixed(value) => value.clone(),
+                HeaderText::Rendered(template) => {
+                    let text = template.render(&template_data(exchange)).map_err(template_fault)?;
+                    header_value(&text, name)?
+                }
+            };
+            exchange.session.headers.set(name.clone(), value);
+        }
+        Ok(())
+    }
+}
+
+impl Mutator for Header {
+    fn mutate<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Answer<'a, ()> {
+        Answer::Now(self.set(exchange))
+    }
+
+    fn header_names(&self) -> Vec<HeaderName> {
+        self.headers.iter().map(|(name, _)| name.clone()).collect()
+    }
+}

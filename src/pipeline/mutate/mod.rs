@@ -1,0 +1,99 @@
+//! Mutators: what does the upstream learn?
+//!
+//! To add one: a file here with a `REGISTRATION`, its schema in
+//! `schemas/pipeline/mutators.<id>.schema.json`, a `mod` line and a line in [`REGISTRY`].
+
+pub mod cookie;
+pub mod header;
+pub mod noop;
+
+use http::{HeaderName, HeaderValue};
+use serde_json::Value;
+
+use super::denial::{Denial, Detail};
+use super::handler::{Exchange, Mutator, Registration};
+use crate::diagnostic::{Finding, pointer_token};
+use crate::template::{self, Purpose, Template};
+
+/// Every mutator, in the order of the documentation.
+pub const REGISTRY: &[Registration<dyn Mutator>] =
+    &[noop::REGISTRATION, header::REGISTRATION, cookie::REGISTRATION];
+
+/// What templates see of an exchange.
+pub fn template_data<'d>(exchange: &'d Exchange<'_>) -> template::Data<'d> {
+    template::Data {
+        subject: &exchange.session.subject,
+        extra: exchange.session.extra.as_deref(),
+        header: &exchange.session.headers,
+        request: exchange.request,
+        captures: &exchange.session.captures,
+    }
+}
+
+/// A named template: a header or a cookie.
+#[derive(Debug)]
+struct Named<N> {
+    name: N,
+    template: Template,
+}
+
+/// Reads `{name: template}` from `config[key]`. `name_of` turns the written name into the one used, or
+/// says why it cannot be; of names that end up equal the last one counts.
+fn named_templates<N: PartialEq + Ord>(
+    config: &Value,
+    key: &str,
+    purpose: Purpose,
+    engine: template::Engine,
+    name_of: impl Fn(&str) -> Result<Option<N>, String>,
+) -> Result<Vec<Named<N>>, Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut named: Vec<Named<N>> = Vec::new();
+    for (written, text) in config.get(key).and_then(Value::as_object).into_iter().flatten() {
+        let pointer = format!("/{key}/{}", pointer_token(written));
+        let name = match name_of(written) {
+            Ok(Some(name)) => name,
+            Ok(None) => continue,
+            Err(why) => {
+                findings.push(Finding::error("bad-name", &pointer, why).at_key());
+                continue;
+            }
+        };
+        match Template::compile(engine, purpose, text.as_str().unwrap_or_default()) {
+            Ok((template, _)) => {
+                named.retain(|n| n.name != name);
+                named.push(Named { name, template });
+            }
+            Err(found) => findings.extend(found.into_iter().map(|f| f.under(&pointer))),
+        }
+    }
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    named.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(named)
+}
+
+/// The template language of a handler's configuration: its own choice or the global one.
+fn engine(config: &Value, default: template::Engine) -> template::Engine {
+    match config.get("template_engine").and_then(Value::as_str) {
+        Some("tera") => template::Engine::Tera,
+        Some("go") => template::Engine::Go,
+        _ => default,
+    }
+}
+
+/// Turns rendered text into a header value: blanks around it are cut; a line end, NUL or another control
+/// character is refused, because what follows it would be a header of somebody else's making.
+pub fn header_value(text: &str, name: &HeaderName) -> Result<HeaderValue, Denial> {
+    HeaderValue::from_bytes(text.trim_matches([' ', '\t']).as_bytes()).map_err(|_| {
+        template_fault(format!("the value rendered for header `{name}` holds a control character"))
+    })
+}
+
+/// A template that could not be carried out.
+fn template_fault(why: impl std::fmt::Display) -> Denial {
+    Denial::Misconfigured {
+        message: "A template of the matching rule could not be rendered".into(),
+        why: Detail::id("template-error").log(why),
+    }
+}

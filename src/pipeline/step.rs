@@ -1,0 +1,217 @@
+//! Steps: handlers of a rule, built from registry, switch, schema and merged configuration.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::denial::{Denial, Detail};
+use super::errors::select::{Broken, ErrorStep};
+use super::errors::when::When;
+use super::handler::{BuildContext, ErrorHandler, Registration};
+use crate::config::{Handlers, merge};
+use crate::diagnostic::Finding;
+use crate::rule::spec::HandlerSpec;
+use crate::schema;
+
+/// The stages that handlers belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum HandlerStage {
+    Authenticators,
+    Authorizers,
+    Mutators,
+    Errors,
+}
+
+impl HandlerStage {
+    /// The key in configuration and schema names.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Authenticators => "authenticators",
+            Self::Authorizers => "authorizers",
+            Self::Mutators => "mutators",
+            Self::Errors => "errors",
+        }
+    }
+
+    /// One handler of it, in words.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Authenticators => "authenticator",
+            Self::Authorizers => "authorizer",
+            Self::Mutators => "mutator",
+            Self::Errors => "error handler",
+        }
+    }
+
+    /// Handler ids that Oathkeeper knows, there yet or not.
+    pub fn known(self) -> &'static [&'static str] {
+        match self {
+            Self::Authenticators => &[
+                "anonymous",
+                "bearer_token",
+                "cookie_session",
+                "jwt",
+                "noop",
+                "oauth2_client_credentials",
+                "oauth2_introspection",
+                "unauthorized",
+            ],
+            Self::Authorizers => &["allow", "deny", "keto_engine_acp_ory", "remote", "remote_json"],
+            Self::Mutators => &["cookie", "header", "hydrator", "id_token", "noop"],
+            Self::Errors => &["json", "redirect", "www_authenticate"],
+        }
+    }
+
+    fn noun_upper(self) -> &'static str {
+        match self {
+            Self::Authenticators => "Authenticator",
+            Self::Authorizers => "Authorizer",
+            Self::Mutators => "Mutator",
+            Self::Errors => "Error handler",
+        }
+    }
+}
+
+/// A handler of a rule, or the denial that stands in its place.
+pub struct Step<T: ?Sized> {
+    /// The handler id, for logs.
+    pub id: String,
+    /// The handler, or why there is none.
+    pub handler: Result<Box<T>, Denial>,
+}
+
+impl<T: ?Sized> std::fmt::Debug for Step<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Step").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Why a handler could not be built.
+enum Fault {
+    Unknown,
+    Disabled,
+    BadConfig,
+}
+
+/// Builds one step. Findings have pointers below the handler entry of the rule (`/handler`, `/config/…`).
+pub fn build<T: ?Sized>(
+    stage: HandlerStage,
+    registry: &[Registration<T>],
+    handlers: &Handlers,
+    written: &HandlerSpec,
+    context: &BuildContext<'_>,
+) -> (Step<T>, Vec<Finding>) {
+    let (built, findings) = try_build(stage, registry, handlers, written, context);
+    let handler = built.map(|(handler, _)| handler).map_err(|fault| denial(stage, &fault, &written.handler));
+    (Step { id: written.handler.clone(), handler }, findings)
+}
+
+/// Builds one error step, with its conditions.
+pub fn build_error(
+    handlers: &Handlers,
+    written: &HandlerSpec,
+    context: &BuildContext<'_>,
+) -> (ErrorStep, Vec<Finding>) {
+    let stage = HandlerStage::Errors;
+    let (built, mut findings) =
+        try_build::<dyn ErrorHandler>(stage, super::errors::REGISTRY, handlers, written, context);
+    let (when, handler) = match built {
+        Ok((handler, config)) => match When::build(&config) {
+            Ok(when) => (when, Ok(handler)),
+            Err(found) => {
+                findings.extend(found.into_iter().map(|f| f.under("/config")));
+                (When::default(), Err(Broken::BadConfig))
+            }
+        },
+        Err(Fault::Unknown) => (When::default(), Err(Broken::Unknown)),
+        Err(Fault::BadConfig) => (When::default(), Err(Broken::BadConfig)),
+        Err(Fault::Disabled) => {
+            (When::build(&merged(handlers, written)).unwrap_or_default(), Err(Broken::Disabled))
+        }
+    };
+    (ErrorStep { id: written.handler.clone(), when, handler }, findings)
+}
+
+fn merged(handlers: &Handlers, written: &HandlerSpec) -> Value {
+    let global = handlers.0.get(&written.handler).map(|h| &h.config);
+    let empty = Value::Object(serde_json::Map::new());
+    merge(global.unwrap_or(&empty), written.config.as_ref().unwrap_or(&Value::Null))
+}
+
+type Built<T> = Result<(Box<T>, Value), Fault>;
+
+fn try_build<T: ?Sized>(
+    stage: HandlerStage,
+    registry: &[Registration<T>],
+    handlers: &Handlers,
+    written: &HandlerSpec,
+    context: &BuildContext<'_>,
+) -> (Built<T>, Vec<Finding>) {
+    let id = written.handler.as_str();
+    let Some(registration) = registry.iter().find(|r| r.id == id) else {
+        return (Err(Fault::Unknown), vec![unknown(stage, registry.iter().map(|r| r.id), id)]);
+    };
+    if !handlers.0.get(id).is_some_and(|h| h.enabled) {
+        let message = format!("{} `{id}` is switched off", stage.noun());
+        let section = if stage == HandlerStage::Errors { "errors.handlers" } else { stage.key() };
+        let finding = Finding::error("disabled-handler", "/handler", message)
+            .help(format!("set `{section}.{id}.enabled: true` in the configuration"));
+        return (Err(Fault::Disabled), vec![finding]);
+    }
+    let config = merged(handlers, written);
+    let mut findings = Vec::new();
+    if registration.schema.is_some() {
+        findings = schema::check_handler(stage.key(), id, &config);
+    }
+    if findings.is_empty() {
+        match (registration.build)(context, &config) {
+            Ok(handler) => return (Ok((handler, config)), Vec::new()),
+            Err(found) => findings = found,
+        }
+    }
+    let findings = findings.into_iter().map(|f| f.under("/config")).collect();
+    (Err(Fault::BadConfig), findings)
+}
+
+fn unknown<'r>(stage: HandlerStage, ids: impl Iterator<Item = &'r str>, id: &str) -> Finding {
+    if stage.known().contains(&id) {
+        let message = format!("{} `{id}` is not there yet in this version", stage.noun());
+        return Finding::error("handler-not-there-yet", "/handler", message);
+    }
+    let ids: Vec<&str> = ids.collect();
+    let message = if id.is_empty() {
+        format!("no {} is named", stage.noun())
+    } else {
+        format!("no {} is called `{id}`", stage.noun())
+    };
+    let help = match crate::diagnostic::suggest(id, ids.iter().copied()) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None => format!("there are `{}`", ids.join("`, `")),
+    };
+    Finding::error("unknown-handler", "/handler", message).help(help)
+}
+
+/// What a request that reaches a step that could not be built is told, in Oathkeeper's words.
+fn denial(stage: HandlerStage, fault: &Fault, id: &str) -> Denial {
+    match fault {
+        Fault::Unknown => Denial::Misconfigured {
+            message: Cow::Borrowed("requested pipeline handler does not exist"),
+            why: Detail::id("unknown-handler").log(format_args!("no {} is called `{id}`", stage.noun())),
+        },
+        Fault::Disabled => Denial::Misconfigured {
+            message: misconfigured(stage),
+            why: Detail::id("disabled-handler")
+                .public(format!("{} \"{id}\" is disabled per configuration.", stage.noun_upper())),
+        },
+        Fault::BadConfig => Denial::Misconfigured {
+            message: misconfigured(stage),
+            why: Detail::id("bad-handler-config")
+                .log(format_args!("the configuration of {} `{id}` was refused at load", stage.noun())),
+        },
+    }
+}
+
+fn misconfigured(stage: HandlerStage) -> Cow<'static, str> {
+    Cow::Owned(format!("{} matching this route is misconfigured or disabled", stage.noun()))
+}

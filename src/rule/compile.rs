@@ -1,0 +1,198 @@
+//! From rules as written to rules as run: every handler built, every pattern and template compiled, and
+//! all findings collected.
+
+use std::sync::Arc;
+
+use super::Rule;
+use super::load::Document;
+use super::set::RuleSet;
+use super::spec::{HandlerSpec, MatchSpec, RuleSpec};
+use crate::config::Config;
+use crate::diagnostic::{Finding, Report, Severity, Source};
+use crate::matcher::Pattern;
+use crate::pipeline::errors::select::ErrorStep;
+use crate::pipeline::handler::{BuildContext, Registration};
+use crate::pipeline::step::{self, HandlerStage, Step};
+use crate::pipeline::{Engine, Shared, authn, authz, mutate};
+
+/// Compiles all documents into an engine.
+pub fn engine<'d>(
+    config: &Config,
+    documents: impl IntoIterator<Item = &'d Document>,
+    shared: &Shared,
+) -> (Engine, Report) {
+    let mut report = Report::default();
+    let mut rules = Vec::new();
+    for document in documents {
+        report.extend(document.warnings.clone());
+        for (index, spec) in &document.rules {
+            let (rule, findings) = rule(config, &document.source, spec, shared);
+            let id = (!spec.id.is_empty()).then_some(spec.id.as_str());
+            for finding in findings {
+                report.push(&document.source, id, finding.under(&format!("/{index}")));
+            }
+            rules.push(Arc::new(rule));
+        }
+    }
+    let fallback = fallback(config, shared);
+    (Engine::new(RuleSet::new(rules), fallback, config.first_error_handler_wins), report)
+}
+
+/// Compiles one rule. Findings have pointers from the rule's root.
+pub fn rule(config: &Config, source: &Arc<Source>, spec: &RuleSpec, shared: &Shared) -> (Rule, Vec<Finding>) {
+    let context = BuildContext {
+        rule_id: &spec.id,
+        strategy: config.access_rules.strategy,
+        template_engine: config.template_engine,
+        shared,
+    };
+    let mut findings = Vec::new();
+    let pattern = pattern(spec, &context, &mut findings);
+    check_upstream(spec, &mut findings);
+    let authenticators = steps(
+        HandlerStage::Authenticators,
+        authn::REGISTRY,
+        &config.authenticators,
+        spec.authenticators.as_deref(),
+        &context,
+        &mut findings,
+    );
+    let (authorizer, found) = step::build(
+        HandlerStage::Authorizers,
+        authz::REGISTRY,
+        &config.authorizers,
+        &spec.authorizer,
+        &context,
+    );
+    findings.extend(found.into_iter().map(|f| f.under("/authorizer")));
+    let mutators = steps(
+        HandlerStage::Mutators,
+        mutate::REGISTRY,
+        &config.mutators,
+        spec.mutators.as_deref(),
+        &context,
+        &mut findings,
+    );
+    let errors = errors(config, spec, &context, &mut findings);
+    let valid = findings.iter().all(|f| f.severity < Severity::Error);
+    let rule = Rule {
+        spec: spec.clone(),
+        source: Arc::clone(source),
+        pattern,
+        authenticators,
+        authorizer,
+        mutators,
+        errors,
+        valid,
+    };
+    (rule, findings)
+}
+
+fn pattern(spec: &RuleSpec, context: &BuildContext<'_>, findings: &mut Vec<Finding>) -> Option<Pattern> {
+    let (methods, url) = match &spec.matches {
+        None => {
+            findings.push(
+                Finding::error("missing-match", "", "the rule has no `match`")
+                    .help("say which `methods` and which `url` it is for"),
+            );
+            return None;
+        }
+        // Middleware rules are listed, but no HTTP request can meet them.
+        Some(MatchSpec::Rpc { .. }) => return None,
+        Some(MatchSpec::Http { methods, url }) => (methods.as_deref().unwrap_or_default(), url),
+    };
+    if methods.is_empty() {
+        findings.push(
+            Finding::warning("never-matches", "/match", "the rule lists no methods and never matches")
+                .help("add `methods: [GET, …]`"),
+        );
+    }
+    if url.is_empty() {
+        findings.push(
+            Finding::error("missing-match", "/match", "`url` must not be empty")
+                .help("write a pattern such as `https://app.example.com/<.*>`"),
+        );
+        return None;
+    }
+    match Pattern::compile(context.strategy, url) {
+        Ok((pattern, warnings)) => {
+            findings.extend(warnings.into_iter().map(|f| f.under("/match/url")));
+            Some(pattern)
+        }
+        Err(finding) => {
+            findings.push(finding.under("/match/url"));
+            None
+        }
+    }
+}
+
+fn check_upstream(spec: &RuleSpec, findings: &mut Vec<Finding>) {
+    let url = &spec.upstream.url;
+    if url.is_empty() || url.starts_with('/') || url::Url::parse(url).is_ok_and(|u| u.has_host()) {
+        return;
+    }
+    let message = format!("`{url}` is not the address of an upstream");
+    findings.push(
+        Finding::error("bad-url", "/upstream/url", message)
+            .help("write an absolute URL such as `http://app:8080`"),
+    );
+}
+
+fn steps<T: ?Sized>(
+    stage: HandlerStage,
+    registry: &[Registration<T>],
+    handlers: &crate::config::Handlers,
+    written: Option<&[HandlerSpec]>,
+    context: &BuildContext<'_>,
+    findings: &mut Vec<Finding>,
+) -> Vec<Step<T>> {
+    let key = stage.key();
+    let written = written.unwrap_or_default();
+    if written.is_empty() {
+        let message = format!("the rule has no {key}");
+        findings.push(
+            Finding::error("missing-handlers", "", message)
+                .help(format!("add `{key}: [{{handler: noop}}]` if there is nothing to do")),
+        );
+    }
+    let mut steps = Vec::with_capacity(written.len());
+    for (index, spec) in written.iter().enumerate() {
+        let (step, found) = step::build(stage, registry, handlers, spec, context);
+        findings.extend(found.into_iter().map(|f| f.under(&format!("/{key}/{index}"))));
+        steps.push(step);
+    }
+    steps
+}
+
+fn errors(
+    config: &Config,
+    spec: &RuleSpec,
+    context: &BuildContext<'_>,
+    findings: &mut Vec<Finding>,
+) -> Vec<ErrorStep> {
+    let mut steps = Vec::new();
+    for (index, written) in spec.errors.as_deref().unwrap_or_default().iter().enumerate() {
+        let (step, found) = step::build_error(&config.error_handlers, written, context);
+        findings.extend(found.into_iter().map(|f| f.under(&format!("/errors/{index}"))));
+        steps.push(step);
+    }
+    steps
+}
+
+/// The configured fallback handlers, built with their global configuration alone.
+fn fallback(config: &Config, shared: &Shared) -> Vec<ErrorStep> {
+    let context = BuildContext {
+        rule_id: "",
+        strategy: config.access_rules.strategy,
+        template_engine: config.template_engine,
+        shared,
+    };
+    config
+        .fallback
+        .iter()
+        .map(|id| {
+            let written = HandlerSpec { handler: id.clone(), config: None };
+            step::build_error(&config.error_handlers, &written, &context).0
+        })
+        .collect()
+}

@@ -1,0 +1,144 @@
+//! The API: what is answered at which path.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::body::BoxBody;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use serde_json::json;
+use url::form_urlencoded;
+
+use super::live::{Live, Snapshot};
+use super::reply::response;
+use super::{cors, decisions, not_found};
+use crate::gateway::{self, Dialect};
+use crate::keys;
+use crate::pipeline::errors::json::{error_body, html_safe_json};
+use crate::pipeline::{Context, Reply};
+
+/// Where gateways ask in Oathkeeper's dialect, whatever else is configured.
+const DECISIONS: &str = "/decisions";
+/// How many rules `/rules` lists when nothing is asked for, and at most.
+const RULES_DEFAULT: usize = 50;
+const RULES_MOST: usize = 500;
+
+/// What one worker serves the API with.
+pub struct Worker {
+    /// What a reload swaps.
+    pub live: Arc<Live>,
+    /// Client, clock and caches of the worker.
+    pub context: Context,
+}
+
+/// Answers one request.
+pub async fn serve(request: HttpRequest, worker: Rc<Worker>) -> HttpResponse<BoxBody> {
+    let snapshot = worker.live.load_full();
+    let head_only = request.method().as_str() == "HEAD";
+    if !snapshot.cors.enabled() {
+        return response(route(&request, &snapshot, &worker).await, head_only);
+    }
+    if cors::is_preflight(&request) {
+        return response(snapshot.cors.preflight(&request), head_only);
+    }
+    let mut reply = route(&request, &snapshot, &worker).await;
+    snapshot.cors.add_headers(&request, &mut reply);
+    response(reply, head_only)
+}
+
+async fn route(request: &HttpRequest, snapshot: &Snapshot, worker: &Worker) -> Reply {
+    let path = request.uri().path();
+    if let Some((below, dialect)) = endpoint(path, snapshot) {
+        return decisions::decide(request, below, dialect, snapshot, &worker.context).await;
+    }
+    if !matches!(request.method().as_str(), "GET" | "HEAD") {
+        return not_found::page(request);
+    }
+    match path {
+        "/health/alive" => ok(&json!({"status": "ok"})),
+        "/health/ready" => ready(snapshot),
+        "/version" => ok(&json!({"version": env!("CARGO_PKG_VERSION")})),
+        "/rules" => rules(request.query_string(), snapshot),
+        "/.well-known/jwks.json" => jwks(snapshot, worker).await,
+        _ => match path.strip_prefix("/rules/").filter(|id| !id.is_empty() && !id.contains('/')) {
+            Some(id) => rule(id, snapshot),
+            None => not_found::page(request),
+        },
+    }
+}
+
+/// The endpoint that a path lies at or below, and what of the path lies below it.
+fn endpoint<'p>(path: &'p str, snapshot: &Snapshot) -> Option<(&'p str, &'static dyn Dialect)> {
+    let below =
+        |prefix: &str| path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    for endpoint in &snapshot.endpoints {
+        if let Some(rest) = below(&endpoint.path) {
+            return Some((rest, endpoint.dialect));
+        }
+    }
+    Some((below(DECISIONS)?, gateway::dialect("oathkeeper")?))
+}
+
+/// A JSON answer, on one line and safe to embed in a page.
+fn ok<T: Serialize>(value: &T) -> Reply {
+    json_reply(200, html_safe_json(value))
+}
+
+fn json_reply(status: u16, body: Vec<u8>) -> Reply {
+    Reply {
+        status,
+        headers: vec![(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"))],
+        body: Bytes::from(body),
+    }
+}
+
+/// Ready as soon as there is a rule to decide by.
+fn ready(snapshot: &Snapshot) -> Reply {
+    if snapshot.engine.rules().valid().next().is_some() {
+        return ok(&json!({"status": "ok"}));
+    }
+    let body = html_safe_json(&json!({"errors": {"rules_loaded": "no valid access rule is loaded"}}));
+    json_reply(503, body)
+}
+
+/// `GET /rules?limit=&offset=`: the rules without a fault, in load order.
+fn rules(query: &str, snapshot: &Snapshot) -> Reply {
+    let number = |name: &str, default: i64| {
+        form_urlencoded::parse(query.as_bytes())
+            .find(|(key, _)| key == name)
+            .and_then(|(_, value)| value.parse::<i64>().ok())
+            .unwrap_or(default)
+            .max(0)
+    };
+    let default = i64::try_from(RULES_DEFAULT).unwrap_or_default();
+    let limit = usize::try_from(number("limit", default)).unwrap_or(RULES_MOST).min(RULES_MOST);
+    let offset = usize::try_from(number("offset", 0)).unwrap_or(usize::MAX);
+    let page: Vec<_> =
+        snapshot.engine.rules().valid().skip(offset).take(limit).map(|r| r.spec.shown()).collect();
+    ok(&page)
+}
+
+/// `GET /rules/{id}`: the first rule of that id.
+fn rule(encoded: &str, snapshot: &Snapshot) -> Reply {
+    let id = percent_decode_str(encoded).decode_utf8_lossy();
+    match snapshot.engine.rules().valid().find(|r| r.id() == id) {
+        Some(rule) => ok(&rule.spec.shown()),
+        None => error_body(404, "The requested resource could not be found", None, None),
+    }
+}
+
+/// `GET /.well-known/jwks.json`: public halves of the keys that id tokens are signed with.
+async fn jwks(snapshot: &Snapshot, worker: &Worker) -> Reply {
+    match keys::public_set(&worker.live.shared.jwks, &snapshot.jwks_urls, &*worker.context.fetch).await {
+        Ok(set) => ok(&set),
+        Err(_) => error_body(
+            500,
+            "An internal server error occurred, please contact the system administrator",
+            Some("None of the provided URLs returned a valid JSON Web Key Set."),
+            None,
+        ),
+    }
+}

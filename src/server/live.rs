@@ -1,0 +1,95 @@
+//! What the server runs with at the moment: swapped whole by a reload, read without a lock.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::cors::Policy;
+use crate::config::Config;
+use crate::gateway::{self, Dialect};
+use crate::pipeline::{Engine, Shared};
+
+/// Everything a request is served with, immutable.
+pub struct Snapshot {
+    /// Decides.
+    pub engine: Engine,
+    /// The configuration it was made of.
+    pub config: Arc<Config>,
+    /// Cross-origin answers of the API.
+    pub(super) cors: Policy,
+    /// Where gateways ask, beside `/decisions`.
+    pub(super) endpoints: Vec<Endpoint>,
+    /// Key sets whose public halves `/.well-known/jwks.json` shows.
+    pub jwks_urls: Vec<String>,
+}
+
+/// A path at which a gateway asks in its dialect.
+pub(super) struct Endpoint {
+    pub path: String,
+    pub dialect: &'static dyn Dialect,
+}
+
+impl Snapshot {
+    /// Puts a snapshot together.
+    pub fn new(engine: Engine, config: Arc<Config>) -> Self {
+        let endpoints = config
+            .serve
+            .endpoints
+            .iter()
+            .filter_map(|e| {
+                gateway::dialect(&e.dialect).map(|dialect| Endpoint { path: e.path.clone(), dialect })
+            })
+            .collect();
+        let jwks_urls = jwks_urls(&engine, &config);
+        Self { cors: Policy::new(&config.serve.api.cors), endpoints, engine, config, jwks_urls }
+    }
+}
+
+/// The key sets that id tokens are signed with: the global one and every rule's own.
+fn jwks_urls(engine: &Engine, config: &Config) -> Vec<String> {
+    let global = config.mutators.0.get("id_token").map(|h| &h.config);
+    let of_rules = engine
+        .rules()
+        .valid()
+        .flat_map(|rule| rule.spec.mutators.iter().flatten())
+        .filter(|m| m.handler == "id_token")
+        .filter_map(|m| m.config.as_ref());
+    let mut urls: Vec<String> = Vec::new();
+    for config in global.into_iter().chain(of_rules) {
+        if let Some(url) = config.get("jwks_url").and_then(serde_json::Value::as_str)
+            && !urls.iter().any(|u| u == url)
+        {
+            urls.push(url.to_owned());
+        }
+    }
+    urls
+}
+
+/// The current snapshot.
+pub struct Live {
+    snapshot: ArcSwap<Snapshot>,
+    /// What outlives a reload.
+    pub shared: Shared,
+}
+
+impl Live {
+    /// Starts with a first snapshot.
+    pub fn new(snapshot: Snapshot, shared: Shared) -> Self {
+        Self { snapshot: ArcSwap::from_pointee(snapshot), shared }
+    }
+
+    /// The snapshot to serve a request with.
+    pub fn load(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
+    }
+
+    /// The snapshot, to be held for longer than one request.
+    pub fn load_full(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Swaps in another snapshot; requests under way end with the one they began with.
+    pub fn store(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+    }
+}

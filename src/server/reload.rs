@@ -1,0 +1,125 @@
+//! Reloading: rules and configuration that changed, compiled aside and swapped in.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tracing::{error, info, warn};
+use tracing_appender::non_blocking::ErrorCounter;
+
+use super::live::{Live, Snapshot};
+use crate::config::{self, Config, Sources};
+use crate::diagnostic::{Report, Severity};
+use crate::rule::Repository;
+use crate::rule::source::parent;
+use crate::rule::watch::{Wake, Watcher};
+
+/// What the reload thread works with.
+pub struct Reloader {
+    pub live: Arc<Live>,
+    pub repository: Repository,
+    pub sources: Sources,
+    pub watcher: Watcher,
+    pub dropped: ErrorCounter,
+}
+
+impl Reloader {
+    /// Reloads whenever something changes or somebody asks, until told to stop.
+    pub fn run(mut self) {
+        let mut dropped = 0;
+        loop {
+            let folders = self.folders();
+            let files = self.files();
+            self.watcher.watch(folders, &files);
+            match self.watcher.wait(|| self.files()) {
+                Wake::Stop => return,
+                Wake::Asked => info!("reload asked for"),
+                Wake::Look => {}
+            }
+            self.reload();
+            let now = self.dropped.dropped_lines();
+            if now > dropped {
+                warn!(log.dropped_lines = now, "log lines were dropped because nobody read them");
+                dropped = now;
+            }
+        }
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        let configs = self.sources.files.iter().map(|f| parent(f));
+        self.repository.watched_folders().into_iter().chain(configs).collect()
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.repository.files().into_iter().chain(self.sources.files.iter().cloned()).collect()
+    }
+
+    /// One reload: configuration first, then the rules under it. What is broken leaves what was in force.
+    fn reload(&mut self) {
+        match config::load(&self.sources) {
+            Ok(loaded) => {
+                warn_of_restart(self.repository.config(), &loaded.config);
+                self.repository.set_config(Arc::new(loaded.config));
+            }
+            Err(report) => {
+                log_report(&report);
+                error!("the changed configuration is broken; the last good one stays in force");
+            }
+        }
+        let loaded = self.repository.reload();
+        log_report(&loaded.report);
+        if loaded.fatal {
+            error!("a rule source of the configuration cannot be used; the last good rules stay in force");
+            return;
+        }
+        let rules = loaded.engine.rules();
+        info!(
+            rules.loaded = rules.all().len(),
+            rules.valid = rules.valid().count(),
+            report.errors = loaded.report.errors(),
+            "access rules reloaded"
+        );
+        self.live.store(Snapshot::new(loaded.engine, Arc::clone(self.repository.config())));
+    }
+}
+
+/// Listeners and log output are set up once.
+fn warn_of_restart(before: &Config, after: &Config) {
+    let (old, new) = (&before.serve.api, &after.serve.api);
+    let listener = old.host != new.host
+        || old.port != new.port
+        || old.read_timeout != new.read_timeout
+        || old.idle_timeout != new.idle_timeout
+        || old.tls.as_ref().map(|t| &t.cert) != new.tls.as_ref().map(|t| &t.cert);
+    let log = before.log.level != after.log.level || before.log.format != after.log.format;
+    for (changed, key) in [(listener, "serve.api"), (log, "log")] {
+        if changed {
+            warn!(config.key = key, "a change of this section takes effect after a restart");
+        }
+    }
+}
+
+/// Every finding as a line of the log.
+pub fn log_report(report: &Report) {
+    for diagnostic in &report.diagnostics {
+        let finding = &diagnostic.finding;
+        let place = diagnostic.place();
+        match finding.severity {
+            Severity::Error => error!(
+                finding.code = finding.code,
+                finding.place = place,
+                rule.id = diagnostic.rule_id,
+                finding.help = finding.help,
+                "{}",
+                finding.message
+            ),
+            Severity::Warning => warn!(
+                finding.code = finding.code,
+                finding.place = place,
+                rule.id = diagnostic.rule_id,
+                finding.help = finding.help,
+                "{}",
+                finding.message
+            ),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! From a configuration to a running server, and to its end.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer, rt, web};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+use super::api::{self, Worker};
+use super::live::{Live, Snapshot};
+use super::reload::{Reloader, log_report};
+use super::{listen, log};
+use crate::cache::Cache;
+use crate::config::{self, Loaded, Sources};
+use crate::diagnostic::Report;
+use crate::keys::JwksStore;
+use crate::pipeline::{Context, Shared};
+use crate::rule::Repository;
+use crate::rule::watch::{Waker, Watcher};
+use crate::upstream::awc::Client;
+
+/// How long requests under way may take once the server is told to end.
+const DRAIN_SECONDS: u64 = 5;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 2048;
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What is written is wrong; the report says where.
+    #[error("the configuration cannot be used")]
+    Findings(Box<Report>),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} for `serve.{name}`: {reason}")]
+    Listen {
+        /// Which listener.
+        name: &'static str,
+        /// Host and port.
+        address: String,
+        /// What the operating system says, and what to do.
+        reason: String,
+    },
+    /// Certificate and key do not make a TLS listener.
+    #[error("the certificate and key of `serve.{name}.tls` cannot be used: {reason}")]
+    Tls {
+        /// Which listener.
+        name: &'static str,
+        /// What OpenSSL says.
+        reason: String,
+    },
+    /// The server failed while it ran.
+    #[error("the server ended: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Loads, binds, serves, and returns after a clean end. Findings that do not stop the server are logged.
+pub fn run(sources: Sources) -> Result<(), StartError> {
+    let Loaded { config, report } = config::load(&sources).map_err(|r| StartError::Findings(Box::new(r)))?;
+    let log = log::start(&config.log);
+    log_report(&report);
+    let config = Arc::new(config);
+    let shared =
+        Shared { jwks: Arc::new(JwksStore::new()), cache: Arc::new(Cache::new(config.cache_max_bytes)) };
+    let mut repository = Repository::new(Arc::clone(&config), shared.clone());
+    let loaded = repository.reload();
+    if loaded.fatal {
+        return Err(StartError::Findings(Box::new(loaded.report)));
+    }
+    log_report(&loaded.report);
+    let rules = loaded.engine.rules();
+    info!(rules.loaded = rules.all().len(), rules.valid = rules.valid().count(), "access rules loaded");
+    let live = Arc::new(Live::new(Snapshot::new(loaded.engine, Arc::clone(&config)), shared));
+    let (watcher, waker) = Watcher::new();
+    let reloader =
+        Reloader { live: Arc::clone(&live), repository, sources, watcher, dropped: log.dropped.clone() };
+    let watching = std::thread::Builder::new().name("reload".to_owned()).spawn(move || reloader.run())?;
+    let served = rt::System::new().block_on(serve(&config, live, waker.clone()));
+    waker.stop();
+    // The reload thread ends at once, or after the reload it is in.
+    let _ = watching.join();
+    served
+}
+
+async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result<(), StartError> {
+    let listener = &config.serve.api;
+    let for_workers = Arc::clone(&live);
+    let mut server = HttpServer::new(move || {
+        let fetch = Rc::new(Client::new());
+        let worker = Rc::new(Worker { live: Arc::clone(&for_workers), context: Context::new(fetch.clone()) });
+        let warm = Arc::clone(&worker.live.shared.jwks);
+        rt::spawn(async move { warm.warm(&*fetch).await });
+        App::new().default_service(web::to(move |request| api::serve(request, Rc::clone(&worker))))
+    })
+    .disable_signals()
+    .backlog(BACKLOG)
+    .tcp_nodelay(true)
+    .keep_alive(listener.idle_timeout)
+    .client_request_timeout(listener.read_timeout)
+    .shutdown_timeout(DRAIN_SECONDS);
+    let secure = listener.tls.is_some();
+    let mut refused = None;
+    for (host, port) in listen::addresses(listener) {
+        let address = (host.as_str(), port);
+        let bound = match &listener.tls {
+            Some(tls) => {
+                let acceptor = listen::acceptor(tls)
+                    .map_err(|e| StartError::Tls { name: "api", reason: e.to_string() })?;
+                server.bind_openssl(address, acceptor)
+            }
+            None => server.bind(address),
+        };
+        match bound {
+            Ok(bound) => {
+                server = bound;
+                refused = None;
+                break;
+            }
+            Err(error) => return Err(listen_error(&host, port, &error)),
+        }
+    }
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    let scheme = if secure { "https" } else { "http" };
+    listen::announce("api", scheme, &server.addrs());
+    let server = server.run();
+    rt::spawn(follow_signals(server.handle(), waker)?);
+    server.await?;
+    info!("ended");
+    Ok(())
+}
+
+fn listen_error(host: &str, port: u16, error: &io::Error) -> StartError {
+    let reason = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is taken; stop the program that has it or set another `serve.api.port`".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => "permission denied; ports below 1024 need a privilege".to_owned(),
+        _ => error.to_string(),
+    };
+    StartError::Listen { name: "api", address: format!("{host}:{port}"), reason }
+}
+
+/// SIGTERM and SIGINT end the server after the requests under way, SIGHUP reloads.
+fn follow_signals(server: ServerHandle, waker: Waker) -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => waker.reload(),
+            }
+        }
+        info!("ending: no new connections, {DRAIN_SECONDS} seconds for requests under way");
+        server.stop(true).await;
+    })
+}

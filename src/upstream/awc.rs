@@ -1,0 +1,258 @@
+//! The HTTP client: [`Fetch`] on awc, with one time limit for the whole exchange and redirects by hand.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use ::awc::error::{ConnectError, SendRequestError};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::BytesMut;
+use futures_util::StreamExt as _;
+use futures_util::future::LocalBoxFuture;
+use http::{HeaderName, HeaderValue, Method, header};
+use openssl::ssl::{SslConnector, SslMethod, SslVersion};
+use url::Url;
+
+use super::{Fetch, FetchError, Incoming, Outgoing, shown_url};
+
+/// Headers that never follow a redirect to another origin.
+const CREDENTIALS: [HeaderName; 4] =
+    [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, header::WWW_AUTHENTICATE];
+
+/// Longer than any time limit of a request, which ends what takes longer.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// One worker's HTTP client. Connections are opened when they are first needed.
+#[derive(Clone, Default)]
+pub struct Client {
+    connections: Rc<Connections>,
+}
+
+/// Two clients, so that a server that only speaks http never reads the machine's root certificates.
+#[derive(Default)]
+struct Connections {
+    plain: OnceCell<::awc::Client>,
+    tls: OnceCell<::awc::Client>,
+}
+
+impl Client {
+    /// A client without connections.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Fetch for Client {
+    fn send(&self, request: Outgoing) -> LocalBoxFuture<'static, Result<Incoming, FetchError>> {
+        let connections = Rc::clone(&self.connections);
+        Box::pin(async move {
+            let after = request.timeout;
+            let shown = shown_url(&request.url);
+            match tokio::time::timeout(after, connections.follow(request)).await {
+                Ok(result) => result,
+                Err(_) => Err(FetchError::Timeout { url: shown, after }),
+            }
+        })
+    }
+}
+
+impl Connections {
+    /// Sends, and follows as many redirects as were asked for.
+    async fn follow(&self, mut request: Outgoing) -> Result<Incoming, FetchError> {
+        let mut url = usable(&request.url)?;
+        let mut followed = 0;
+        loop {
+            let answer = self.exchange(&request, url.clone()).await?;
+            let Some(location) = location(&answer).filter(|_| request.redirects > 0) else {
+                return Ok(answer);
+            };
+            let broken = |reason: String| FetchError::Protocol { url: shown_url(url.as_str()), reason };
+            if followed == request.redirects {
+                return Err(broken(format!("more than {followed} redirects")));
+            }
+            followed += 1;
+            let mut next = url
+                .join(&location)
+                .ok()
+                .filter(|next| matches!(next.scheme(), "http" | "https"))
+                .ok_or_else(|| broken("redirect to something that is no http(s) URL".to_owned()))?;
+            if url.scheme() == "https" && next.scheme() == "http" {
+                return Err(broken("redirect from https to http".to_owned()));
+            }
+            request.headers.retain(|(name, _)| *name != header::REFERER);
+            if next.origin() == url.origin() {
+                if let Some(referer) = referer(&url) {
+                    request.headers.push((header::REFERER, referer));
+                }
+            } else {
+                request.headers.retain(|(name, _)| !CREDENTIALS.contains(name));
+                // Both only fail for URLs without a host, which `join` cannot make of one with a host.
+                let _ = next.set_username("");
+                let _ = next.set_password(None);
+            }
+            if becomes_get(answer.status, &request.method) {
+                request.method = Method::GET;
+                request.body.clear();
+                request.headers.retain(|(name, _)| *name != header::CONTENT_TYPE);
+            }
+            url = next;
+        }
+    }
+
+    /// One request and its answer.
+    async fn exchange(&self, request: &Outgoing, mut url: Url) -> Result<Incoming, FetchError> {
+        let shown = shown_url(url.as_str());
+        let client = self.client(&url)?;
+        let basic = basic_auth(&url);
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_fragment(None);
+
+        let mut outgoing = client.request(request.method.clone(), url.as_str());
+        for (name, value) in &request.headers {
+            outgoing = outgoing.append_header((name.clone(), value.clone()));
+        }
+        if let Some(basic) = basic.filter(|_| !outgoing.headers().contains_key(header::AUTHORIZATION)) {
+            outgoing = outgoing.insert_header((header::AUTHORIZATION, basic));
+        }
+        let bodiless = request.body.is_empty() && matches!(request.method, Method::GET | Method::HEAD);
+        let sent = if bodiless { outgoing.send() } else { outgoing.send_body(request.body.clone()) };
+        let mut answer = sent.await.map_err(|error| failure(&shown, request, &error))?;
+
+        let mut body = BytesMut::new();
+        while let Some(chunk) = answer.next().await {
+            let chunk =
+                chunk.map_err(|e| FetchError::Protocol { url: shown.clone(), reason: e.to_string() })?;
+            if body.len() + chunk.len() > request.max_response_bytes {
+                return Err(FetchError::TooLarge { url: shown, limit: request.max_response_bytes });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if let Some(length) = promised_length(answer.headers()).filter(|_| request.method != Method::HEAD)
+            && body.len() < length
+        {
+            let reason = format!("{} of {length} bytes came", body.len());
+            return Err(FetchError::Protocol { url: shown, reason });
+        }
+        Ok(Incoming {
+            status: answer.status().as_u16(),
+            headers: answer.headers().iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
+            body: body.freeze(),
+        })
+    }
+
+    fn client(&self, url: &Url) -> Result<&::awc::Client, FetchError> {
+        if url.scheme() != "https" {
+            return Ok(self.plain.get_or_init(|| client(None)));
+        }
+        match &*TLS {
+            Ok(tls) => Ok(self.tls.get_or_init(|| client(Some(tls.clone())))),
+            Err(error) => {
+                let reason = format!("TLS cannot be set up: {error}");
+                Err(FetchError::Connect { url: shown_url(url.as_str()), reason })
+            }
+        }
+    }
+}
+
+/// Makes a client. Its own time limits are off: the whole exchange has one.
+fn client(tls: Option<SslConnector>) -> ::awc::Client {
+    let mut connector = ::awc::Connector::new().timeout(LONGEST).handshake_timeout(LONGEST);
+    if let Some(tls) = tls {
+        connector = connector.openssl(tls);
+    }
+    ::awc::Client::builder()
+        .connector(connector)
+        .disable_timeout()
+        .disable_redirects()
+        .add_default_header((header::USER_AGENT, concat!("okgate/", env!("CARGO_PKG_VERSION"))))
+        .finish()
+}
+
+/// TLS for all workers: the machine's root certificates are read once, when https is first needed.
+static TLS: LazyLock<Result<SslConnector, String>> =
+    LazyLock::new(|| tls_connector().map_err(|error| error.to_string()));
+
+fn tls_connector() -> Result<SslConnector, openssl::error::ErrorStack> {
+    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+    builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+    builder.set_alpn_protos(b"\x08http/1.1")?;
+    // The OpenSSL that is built in does not know where this machine keeps its certificates.
+    let found = openssl_probe::probe();
+    let readable = |path: &&std::path::PathBuf| path.to_str().is_some_and(|p| !p.contains('\0'));
+    if let Some(file) = found.cert_file.as_ref().filter(readable) {
+        builder.load_verify_locations(Some(file), None)?;
+    } else if let Some(directory) = found.cert_dir.iter().find(readable) {
+        builder.load_verify_locations(None, Some(directory))?;
+    }
+    Ok(builder.build())
+}
+
+/// How long an answer said it would be. awc takes a connection that closes early for the end of a body.
+fn promised_length(headers: &::awc::http::header::HeaderMap) -> Option<usize> {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return None;
+    }
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn usable(url: &str) -> Result<Url, FetchError> {
+    Url::parse(url)
+        .ok()
+        .filter(|u| matches!(u.scheme(), "http" | "https") && u.host().is_some())
+        .ok_or_else(|| FetchError::Url { url: shown_url(url) })
+}
+
+/// Where an answer redirects to, if it does.
+fn location(answer: &Incoming) -> Option<String> {
+    if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let (_, value) = answer.headers.iter().find(|(name, _)| *name == header::LOCATION)?;
+    String::from_utf8(value.as_bytes().to_vec()).ok()
+}
+
+/// Whether a redirect turns the request into a GET (RFC 9110 section 15.4, and what clients do).
+fn becomes_get(status: u16, method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD)
+        && (status == 303 || (matches!(status, 301 | 302) && *method == Method::POST))
+}
+
+/// The page a redirect within an origin came from.
+fn referer(from: &Url) -> Option<HeaderValue> {
+    let mut from = from.clone();
+    let _ = from.set_username("");
+    let _ = from.set_password(None);
+    from.set_fragment(None);
+    HeaderValue::from_str(from.as_str()).ok()
+}
+
+/// Userinfo of a URL as an `Authorization` value (RFC 7617).
+fn basic_auth(url: &Url) -> Option<HeaderValue> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let mut plain: Vec<u8> = percent_encoding::percent_decode_str(url.username()).collect();
+    plain.push(b':');
+    plain.extend(percent_encoding::percent_decode_str(url.password().unwrap_or_default()));
+    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(plain))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn failure(url: &str, request: &Outgoing, error: &SendRequestError) -> FetchError {
+    let url = url.to_owned();
+    match error {
+        SendRequestError::Url(_) => FetchError::Url { url },
+        SendRequestError::Connect(ConnectError::Timeout) | SendRequestError::Timeout => {
+            FetchError::Timeout { url, after: request.timeout }
+        }
+        SendRequestError::Connect(error) => FetchError::Connect { url, reason: error.to_string() },
+        other => FetchError::Protocol { url, reason: other.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests;
