@@ -9,8 +9,8 @@ use std::hash::RandomState;
 use std::sync::{Arc, LazyLock};
 
 use openssl::sha::Sha256;
+use quick_cache::Weighter;
 use quick_cache::sync::{Cache as Entries, DefaultLifecycle};
-use quick_cache::{OptionsBuilder, Weighter};
 
 /// The byte budget where the configuration names none.
 pub const DEFAULT_BUDGET: usize = 32 << 20;
@@ -30,8 +30,8 @@ impl Space {
         for text in configuration {
             part(&mut hash, text);
         }
-        let [a, b, c, d, e, f, g, h, ..] = hash.finish();
-        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+        let digest = hash.finish();
+        Self(digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
     }
 }
 
@@ -94,13 +94,8 @@ impl Cache {
     pub fn new(budget: usize) -> Self {
         // Sizes only the cache's own tables: a thousand bytes is a common entry.
         let items = (budget / 1000).clamp(16, 4096);
-        #[expect(clippy::unwrap_used, reason = "both required options are set")]
-        let options = OptionsBuilder::new()
-            .estimated_items_capacity(items)
-            .weight_capacity(budget as u64)
-            .build()
-            .unwrap();
-        let entries = Entries::with_options(options, Bytes, RandomState::new(), DefaultLifecycle::default());
+        let entries =
+            Entries::with(items, budget as u64, Bytes, RandomState::new(), DefaultLifecycle::default());
         Self { entries }
     }
 

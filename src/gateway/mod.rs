@@ -56,3 +56,114 @@ pub const DIALECTS: &[&dyn Dialect] = &[&oathkeeper::Oathkeeper, &nginx::Nginx];
 pub fn dialect(id: &str) -> Option<&'static dyn Dialect> {
     DIALECTS.iter().find(|d| d.id() == id).copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::Detail;
+    use crate::pipeline::errors::json::error_body;
+    use crate::request::headers::HeaderFields;
+    use bytes::Bytes;
+    use http::HeaderValue;
+    use http::header::LOCATION;
+
+    fn denials() -> Vec<Denial> {
+        let why = Detail::id("test");
+        vec![
+            Denial::NoRule,
+            Denial::SeveralRules { ids: vec!["a".to_owned(), "b".to_owned()] },
+            Denial::BadRequest { why: why.clone() },
+            Denial::Unauthenticated { why: why.clone() },
+            Denial::Forbidden { why: why.clone() },
+            Denial::TooManyRequests { why: why.clone(), headers: Vec::new() },
+            Denial::CouldNotDecide { status: 503, why: why.clone(), retry_after: None },
+            Denial::Misconfigured { message: "x".into(), why },
+        ]
+    }
+
+    fn redirect() -> Reply {
+        let location = (LOCATION, HeaderValue::from_static("http://login.test/"));
+        Reply { status: 302, headers: vec![location], body: Bytes::new() }
+    }
+
+    #[test]
+    fn no_dialect_turns_a_denial_into_a_yes() {
+        for dialect in DIALECTS {
+            for denial in denials() {
+                for reply in [error_body(denial.status(), denial.message(), None, None), redirect()] {
+                    let put = dialect.refuse(&denial, reply);
+                    assert!(put.status >= 300, "{} {denial:?} {}", dialect.id(), put.status);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nginx_is_told_nothing_but_401_and_403() {
+        let nginx = dialect("nginx").unwrap();
+        for denial in denials() {
+            let put = nginx.refuse(&denial, error_body(denial.status(), denial.message(), None, None));
+            assert!(matches!(put.status, 401 | 403), "{denial:?} {}", put.status);
+        }
+        let put = nginx.refuse(&Denial::NoRule, redirect());
+        let header =
+            |name: &str| put.headers.iter().find(|(n, _)| n.as_str() == name).map(|(_, v)| v.clone());
+        assert_eq!(put.status, 401);
+        assert_eq!(header("x-auth-redirect").unwrap(), "http://login.test/");
+        assert_eq!(header("x-auth-status").unwrap(), "302");
+    }
+
+    #[test]
+    fn the_request_is_what_the_gateway_says_else_the_question_itself() {
+        // headers, path and query of the question; then method, scheme, host, path and query understood
+        type Row<'t> = (&'t [(&'t str, &'t str)], &'t str, Option<&'t str>, [&'t str; 5]);
+        let rows: &[Row<'_>] = &[
+            (&[], "/a", Some("q=1"), ["GET", "http", "own.test", "/a", "q=1"]),
+            (
+                &[
+                    ("x-forwarded-method", "POST"),
+                    ("x-forwarded-proto", "https"),
+                    ("x-forwarded-host", "app.test"),
+                    ("x-forwarded-uri", "/b?x=1"),
+                ],
+                "",
+                Some("q=1"),
+                ["POST", "https", "app.test", "/b", "x=1"],
+            ),
+            (&[("x-forwarded-uri", "/b")], "/a", Some("q=1"), ["GET", "http", "own.test", "/b", ""]),
+            (&[("x-forwarded-uri", "?x=1")], "/a", None, ["GET", "http", "own.test", "/a", "x=1"]),
+            (&[("x-forwarded-uri", "")], "/a", Some("q"), ["GET", "http", "own.test", "/a", "q"]),
+            (
+                &[("x-forwarded-uri", "/one"), ("x-forwarded-uri", "/two")],
+                "",
+                None,
+                ["GET", "http", "own.test", "/one", ""],
+            ),
+            (&[("x-forwarded-host", " ")], "/a", None, ["GET", "http", "own.test", "/a", ""]),
+        ];
+        for dialect in DIALECTS {
+            for (fields, path, query, want) in rows {
+                let headers: HeaderFields = fields.iter().map(|(n, v)| (*n, *v)).collect();
+                let asked = Asked {
+                    method: "GET",
+                    path,
+                    query: *query,
+                    host: "own.test",
+                    tls: false,
+                    headers: &headers,
+                    peer: None,
+                };
+                let parts = dialect.read(&asked);
+                let path = String::from_utf8_lossy(&parts.path.value);
+                let got = [
+                    &*parts.method.value,
+                    &*parts.scheme.value,
+                    &*parts.host.value,
+                    &*path,
+                    parts.query.value.as_deref().unwrap_or_default(),
+                ];
+                assert_eq!(got, *want, "{} {fields:?}", dialect.id());
+            }
+        }
+    }
+}

@@ -13,7 +13,7 @@ use crate::upstream::Fetch;
 pub struct Shared {
     /// Key sets by URL, fetched and refreshed in one place.
     pub jwks: Arc<JwksStore>,
-    /// The byte budget that all caches draw on.
+    /// What is remembered between requests, under one byte budget.
     pub cache: Arc<Cache>,
 }
 

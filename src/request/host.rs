@@ -1,14 +1,17 @@
 //! Host and scheme in canonical form (RFC 3986 section 6.2.2.1 and 6.2.3).
 
+use std::borrow::Cow;
+
 /// The scheme in lower case, `ws` and `wss` as `http` and `https`; `None` when it is not a scheme at all.
-pub fn canonical_scheme(scheme: &str) -> Option<String> {
+pub fn canonical_scheme(scheme: &str) -> Option<Cow<'static, str>> {
+    for (written, canonical) in [("https", "https"), ("http", "http"), ("wss", "https"), ("ws", "http")] {
+        if scheme.eq_ignore_ascii_case(written) {
+            return Some(Cow::Borrowed(canonical));
+        }
+    }
     let valid = scheme.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-    valid.then(|| match scheme.to_ascii_lowercase() {
-        ws if ws == "ws" => "http".to_owned(),
-        wss if wss == "wss" => "https".to_owned(),
-        other => other,
-    })
+    valid.then(|| Cow::Owned(scheme.to_ascii_lowercase()))
 }
 
 /// The port that a canonical scheme implies.
@@ -20,8 +23,9 @@ pub fn default_port(scheme: &str) -> Option<&'static str> {
     }
 }
 
-/// The host in lower case without the scheme's default port; `None` when no host may look like that.
-pub fn canonical_host(scheme: &str, host: &str) -> Option<String> {
+/// Appends the host in lower case without the scheme's default port; `None`, and nothing appended, when
+/// no host may look like that.
+pub fn push_canonical_host(out: &mut String, scheme: &str, host: &str) -> Option<()> {
     let name_len = host_name_len(host)?;
     let (name, port) = host.split_at_checked(name_len)?;
     let digits = match port.strip_prefix(':') {
@@ -32,12 +36,15 @@ pub fn canonical_host(scheme: &str, host: &str) -> Option<String> {
     if !digits.bytes().all(|b| b.is_ascii_digit()) || digits.len() > 5 {
         return None;
     }
-    let mut out = name.to_ascii_lowercase();
-    if !digits.is_empty() && Some(digits) != default_port(scheme) {
-        out.push(':');
-        out.push_str(digits);
+    let start = out.len();
+    out.push_str(name);
+    if let Some(pushed) = out.get_mut(start..) {
+        pushed.make_ascii_lowercase();
     }
-    Some(out)
+    if !digits.is_empty() && Some(digits) != default_port(scheme) {
+        out.push_str(port);
+    }
+    Some(())
 }
 
 /// Length of the name in front of an optional port: a registered name, an IPv4 address, or an IPv6
@@ -85,7 +92,9 @@ mod tests {
             ("http", "[::1", None),
             ("http", "a:1:2", None),
         ] {
-            assert_eq!(canonical_host(scheme, host).as_deref(), want, "{scheme}://{host}");
+            let mut out = String::new();
+            let pushed = push_canonical_host(&mut out, scheme, host).map(|()| out.as_str());
+            assert_eq!(pushed, want, "{scheme}://{host}");
         }
     }
 

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 pub use headers::Headers;
+use smallvec::SmallVec;
 
 /// Where a part of the request was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub struct Parts<'r> {
 /// The request that is decided on.
 pub struct AccessRequest<'r> {
     parts: Parts<'r>,
-    readings: Vec<Reading>,
+    readings: SmallVec<[Reading; 1]>,
     headers: &'r dyn Headers,
 }
 
@@ -80,17 +81,22 @@ impl<'r> AccessRequest<'r> {
     /// Makes the canonical form. A host, scheme or path that no rule could mean leaves the request without
     /// any [`Reading`], so that no rule matches it.
     pub fn new(parts: Parts<'r>, headers: &'r dyn Headers) -> Result<Self, BadRequest> {
-        let paths = path::readings(&parts.path.value)?;
         let scheme = host::canonical_scheme(&parts.scheme.value);
-        let host = scheme.as_deref().and_then(|s| host::canonical_host(s, &parts.host.value));
-        let readings = match (scheme, host) {
-            (Some(scheme), Some(host)) => paths
-                .into_iter()
-                .filter(|p| p.text.is_empty() || p.text.starts_with('/'))
-                .map(|p| Reading::new(&scheme, &host, &p))
-                .collect(),
-            _ => Vec::new(),
-        };
+        let mut readings = SmallVec::new();
+        let raw = parts.path.value.as_ref();
+        if let Some((text, trailing_slash)) = path::already_canonical(raw) {
+            readings.extend(scheme.and_then(|s| Reading::new(&s, &parts.host.value, text, trailing_slash)));
+        } else {
+            let paths = path::readings(raw)?;
+            if let Some(scheme) = scheme {
+                // One reading that no rule could mean spoils the others.
+                let all: Option<SmallVec<_>> = paths
+                    .iter()
+                    .map(|p| Reading::new(&scheme, &parts.host.value, &p.text, p.trailing_slash))
+                    .collect();
+                readings = all.unwrap_or_default();
+            }
+        }
         Ok(Self { parts, readings, headers })
     }
 
@@ -180,15 +186,19 @@ impl<'r> AccessRequest<'r> {
 }
 
 impl Reading {
-    fn new(scheme: &str, host: &str, path: &path::CanonicalPath) -> Self {
-        let mut text = String::with_capacity(scheme.len() + host.len() + path.text.len() + 4);
+    /// `None` when the host cannot be one or the path is not one below the root.
+    fn new(scheme: &str, host: &str, path: &str, trailing_slash: bool) -> Option<Self> {
+        if !(path.is_empty() || path.starts_with('/')) {
+            return None;
+        }
+        let mut text = String::with_capacity(scheme.len() + host.len() + path.len() + 4);
         text.push_str(scheme);
         text.push_str("://");
         let host_at = text.len();
-        text.push_str(host);
+        host::push_canonical_host(&mut text, scheme, host)?;
         let path_at = text.len();
-        text.push_str(&path.text);
-        Self { text, host_at, path_at, trailing_slash: path.trailing_slash }
+        text.push_str(path);
+        Some(Self { text, host_at, path_at, trailing_slash })
     }
 
     /// What patterns are matched against: `scheme://host/path`.

@@ -33,8 +33,8 @@ const MAX_ROUNDS: usize = 4;
 
 /// Every reading of a raw path, the one that templates see first. Never empty.
 pub fn readings(raw: &[u8]) -> Result<Vec<CanonicalPath>, Unreadable> {
-    if let Some(plain) = already_canonical(raw) {
-        return Ok(vec![plain]);
+    if let Some((text, trailing_slash)) = already_canonical(raw) {
+        return Ok(vec![CanonicalPath { text: text.to_owned(), trailing_slash }]);
     }
     let mut found = Vec::new();
     let mut bytes = raw.to_vec();
@@ -50,16 +50,24 @@ pub fn readings(raw: &[u8]) -> Result<Vec<CanonicalPath>, Unreadable> {
     Err(Unreadable::TooManyRounds)
 }
 
-/// The path itself, when there is nothing to decide and at most a trailing slash to cut.
-fn already_canonical(raw: &[u8]) -> Option<CanonicalPath> {
-    let plain = raw.windows(2).all(|w| !matches!(w, b"//" | b"/."))
-        && !raw.iter().any(|b| matches!(b, b'%' | b'\\' | b'#' | 0));
-    if !plain {
-        return None;
+/// The path itself without its trailing slash, and whether it had one, when there is nothing else to
+/// decide: the way of nearly all requests.
+pub fn already_canonical(raw: &[u8]) -> Option<(&str, bool)> {
+    let mut before = 0;
+    for &byte in raw {
+        let special = match byte {
+            b'%' | b'\\' | b'#' | 0 => true,
+            b'/' | b'.' => before == b'/',
+            _ => false,
+        };
+        if special {
+            return None;
+        }
+        before = byte;
     }
     let text = std::str::from_utf8(raw).ok()?;
     let cut = text.strip_suffix('/').filter(|rest| !rest.is_empty());
-    Some(CanonicalPath { text: cut.unwrap_or(text).to_owned(), trailing_slash: cut.is_some() })
+    Some((cut.unwrap_or(text), cut.is_some()))
 }
 
 #[derive(Debug, Clone, Copy)]

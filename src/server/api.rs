@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::body::BoxBody;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use url::form_urlencoded;
 
 use super::live::{Live, Snapshot};
 use super::reply::response;
-use super::{cors, decisions, not_found};
+use super::{body, cors, decisions, not_found};
 use crate::gateway::{self, Dialect};
 use crate::keys;
 use crate::pipeline::errors::json::{error_body, html_safe_json};
@@ -35,18 +35,18 @@ pub struct Worker {
 }
 
 /// Answers one request.
-pub async fn serve(request: HttpRequest, worker: Rc<Worker>) -> HttpResponse<BoxBody> {
+pub async fn serve(request: HttpRequest, payload: web::Payload, worker: Rc<Worker>) -> HttpResponse<BoxBody> {
     let snapshot = worker.live.load_full();
-    let head_only = request.method().as_str() == "HEAD";
-    if !snapshot.cors.enabled() {
-        return response(route(&request, &snapshot, &worker).await, head_only);
+    let mut reply = if snapshot.cors.enabled() && cors::is_preflight(&request) {
+        snapshot.cors.preflight(&request)
+    } else {
+        route(&request, &snapshot, &worker).await
+    };
+    if snapshot.cors.enabled() && !cors::is_preflight(&request) {
+        snapshot.cors.add_headers(&request, &mut reply);
     }
-    if cors::is_preflight(&request) {
-        return response(snapshot.cors.preflight(&request), head_only);
-    }
-    let mut reply = route(&request, &snapshot, &worker).await;
-    snapshot.cors.add_headers(&request, &mut reply);
-    response(reply, head_only)
+    body::discard(&request, payload).await;
+    response(reply, request.method().as_str() == "HEAD")
 }
 
 async fn route(request: &HttpRequest, snapshot: &Snapshot, worker: &Worker) -> Reply {
@@ -132,7 +132,7 @@ fn rule(encoded: &str, snapshot: &Snapshot) -> Reply {
 
 /// `GET /.well-known/jwks.json`: public halves of the keys that id tokens are signed with.
 async fn jwks(snapshot: &Snapshot, worker: &Worker) -> Reply {
-    match keys::public_set(&worker.live.shared.jwks, &snapshot.jwks_urls, &*worker.context.fetch).await {
+    match keys::public_set(&worker.live.shared.jwks, &snapshot.jwks_urls, &worker.context.fetch).await {
         Ok(set) => ok(&set),
         Err(_) => error_body(
             500,

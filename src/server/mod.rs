@@ -4,6 +4,7 @@
 //! decisions first; [`live`] is what a reload swaps.
 
 mod api;
+mod body;
 mod cors;
 mod decisions;
 mod headers;

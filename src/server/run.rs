@@ -88,11 +88,11 @@ async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result
     let listener = &config.serve.api;
     let for_workers = Arc::clone(&live);
     let mut server = HttpServer::new(move || {
-        let fetch = Rc::new(Client::new());
-        let worker = Rc::new(Worker { live: Arc::clone(&for_workers), context: Context::new(fetch.clone()) });
-        let warm = Arc::clone(&worker.live.shared.jwks);
-        rt::spawn(async move { warm.warm(&*fetch).await });
-        App::new().default_service(web::to(move |request| api::serve(request, Rc::clone(&worker))))
+        let context = Context::new(Rc::new(Client::new()));
+        let worker = Rc::new(Worker { live: Arc::clone(&for_workers), context });
+        App::new().default_service(web::to(move |request, payload| {
+            api::serve(request, payload, Rc::clone(&worker))
+        }))
     })
     .disable_signals()
     .backlog(BACKLOG)

@@ -5,11 +5,14 @@
 //! names a handler. What they do not do: decide whether the caller may (that is the authorizer's).
 
 pub mod anonymous;
+pub mod jwt;
 pub mod noop;
+pub mod scope;
+pub mod token_from;
 pub mod unauthorized;
 
 use super::handler::{Authenticator, Registration};
 
 /// Every authenticator, in the order of the documentation.
 pub const REGISTRY: &[Registration<dyn Authenticator>] =
-    &[noop::REGISTRATION, unauthorized::REGISTRATION, anonymous::REGISTRATION];
+    &[noop::REGISTRATION, unauthorized::REGISTRATION, anonymous::REGISTRATION, jwt::REGISTRATION];

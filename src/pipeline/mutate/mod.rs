@@ -5,6 +5,7 @@
 
 pub mod cookie;
 pub mod header;
+pub mod id_token;
 pub mod noop;
 
 use http::{HeaderName, HeaderValue};
@@ -17,7 +18,7 @@ use crate::template::{self, Purpose, Template};
 
 /// Every mutator, in the order of the documentation.
 pub const REGISTRY: &[Registration<dyn Mutator>] =
-    &[noop::REGISTRATION, header::REGISTRATION, cookie::REGISTRATION];
+    &[noop::REGISTRATION, header::REGISTRATION, cookie::REGISTRATION, id_token::REGISTRATION];
 
 /// What templates see of an exchange.
 pub fn template_data<'d>(exchange: &'d Exchange<'_>) -> template::Data<'d> {

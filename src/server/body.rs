@@ -1,0 +1,23 @@
+//! Bodies of questions: nobody reads them, but they may stand in the way of the next question.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, rt, web};
+use futures_util::StreamExt as _;
+
+/// A longer body costs the connection: reading on would cost more.
+const LONGEST: u64 = 64 * 1024;
+/// How long to wait for a short body that is still on its way. One that never comes costs only this.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// Reads a short body of known length, so that the connection can be used again. Bodies in chunks are
+/// drained by the connection itself; after all others it is closed.
+pub async fn discard(request: &HttpRequest, mut payload: web::Payload) {
+    let length = request.headers().get("content-length").and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if !length.is_some_and(|length| length > 0 && length <= LONGEST) {
+        return;
+    }
+    let read = async { while let Some(Ok(_)) = payload.next().await {} };
+    // Too late or broken, the answer goes out all the same.
+    let _ = rt::time::timeout(PATIENCE, read).await;
+}
