@@ -221,3 +221,6 @@ impl fmt::Debug for SigningKey {
         f.debug_struct("SigningKey").field("kid", &self.kid).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@
 //! `okctl credentials generate` prints.
 
 mod algorithm;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod generate;
 mod jwk;
 mod jwks;
