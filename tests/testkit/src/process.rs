@@ -35,6 +35,14 @@ impl Process {
         wait::until(limit, || self.ended())
     }
 
+    /// Asks it to end, so that it can end its own children, and kills it when it does not within `limit`.
+    pub fn end(&mut self, limit: Duration) {
+        if self.signal("TERM").is_ok() && self.ends_within(limit).is_some() {
+            return;
+        }
+        let _ = self.child.kill();
+    }
+
     /// Sends a signal by its name without `SIG`, such as `TERM`.
     ///
     /// # Errors
