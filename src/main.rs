@@ -1,7 +1,7 @@
 //! `okgate`: reads its arguments and serves.
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -50,7 +50,7 @@ fn run(command: &Command, files: Vec<PathBuf>) -> anyhow::Result<ExitCode> {
             return match server::run(Sources { files, environment }) {
                 Ok(()) => Ok(ExitCode::SUCCESS),
                 Err(StartError::Findings(report)) => {
-                    say(&report.render(false));
+                    say(&report.to_human(std::io::stderr().is_terminal()));
                     say("okgate: not started\n");
                     Ok(ExitCode::FAILURE)
                 }

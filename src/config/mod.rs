@@ -1,4 +1,24 @@
 //! Configuration: Oathkeeper's format, from files and environment, checked before anything starts.
+//!
+//! [`load`] reads [`Sources`] into a [`Config`]. What is known but not built yet is listed in [`not_yet`].
+
+mod check;
+mod decode;
+pub mod document;
+mod env;
+pub mod layers;
+mod load;
+mod merge;
+pub mod not_yet;
+mod stage;
+mod tls;
+mod units;
+
+pub use self::layers::Documents;
+pub use self::load::{Loaded, load};
+pub use self::merge::merge;
+pub use self::stage::Stage;
+pub use self::units::{parse_bytes, parse_duration};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,16 +29,7 @@ use serde_json::Value;
 
 use crate::template;
 
-/// How `match.url` is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Strategy {
-    /// Literal text with regular expressions between `<` and `>`.
-    #[default]
-    Regexp,
-    /// Literal text with globs between `<` and `>`.
-    Glob,
-}
+pub use crate::matcher::Strategy;
 
 /// Everything the server runs with.
 #[derive(Debug, Clone)]
@@ -195,100 +206,4 @@ impl<T> std::fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[redacted]")
     }
-}
-/// stub
-pub mod document {
-    /// stub
-    pub fn parse(text: &str, _: &str) -> Result<serde_json::Value, crate::diagnostic::Finding> {
-        serde_yaml::from_str(text).map_err(|e| crate::diagnostic::Finding::error("syntax", "", e.to_string()))
-    }
-}
-/// stub
-pub fn merge(a: &Value, b: &Value) -> Value {
-    match (a, b) {
-        (Value::Object(a), Value::Object(b)) => {
-            let mut o = a.clone();
-            for (k, v) in b {
-                let m = o.get(k).map_or(v.clone(), |x| merge(x, v));
-                o.insert(k.clone(), m);
-            }
-            Value::Object(o)
-        }
-        (a, Value::Null) => a.clone(),
-        (_, b) => b.clone(),
-    }
-}
-
-/// stub
-pub struct Loaded {
-    /// c
-    pub config: Config,
-    /// r
-    pub report: crate::diagnostic::Report,
-}
-/// stub
-pub fn load(s: &Sources) -> Result<Loaded, crate::diagnostic::Report> {
-    let v: Value = serde_yaml::from_str(&std::fs::read_to_string(&s.files[0]).unwrap()).unwrap();
-    let l = |n: &str, p: u16| Listener {
-        host: v.pointer(&format!("/serve/{n}/host")).and_then(Value::as_str).unwrap_or_default().to_owned(),
-        port: v.pointer(&format!("/serve/{n}/port")).and_then(Value::as_u64).map_or(p, |x| x as u16),
-        read_timeout: Duration::from_secs(5),
-        write_timeout: Duration::from_secs(120),
-        idle_timeout: Duration::from_secs(120),
-        tls: None,
-        cors: Cors::default(),
-    };
-    let h = |p: &str| {
-        Handlers(
-            v.pointer(p)
-                .and_then(Value::as_object)
-                .map(|o| {
-                    o.iter()
-                        .map(|(k, v)| {
-                            (
-                                k.clone(),
-                                HandlerConfig {
-                                    enabled: v["enabled"] == true,
-                                    config: v
-                                        .get("config")
-                                        .cloned()
-                                        .unwrap_or(Value::Object(Default::default())),
-                                },
-                            )
-                        })
-                        .collect()
-                })
-                .unwrap_or_default(),
-        )
-    };
-    Ok(Loaded {
-        report: Default::default(),
-        config: Config {
-            serve: Serve { api: l("api", 4456), proxy: l("proxy", 4455), endpoints: vec![] },
-            log: Log {
-                level: match v.pointer("/log/level").and_then(Value::as_str) {
-                    Some("error") => LogLevel::Error,
-                    _ => LogLevel::Info,
-                },
-                format: LogFormat::Json,
-                leak_sensitive_values: false,
-            },
-            access_rules: AccessRules {
-                repositories: v
-                    .pointer("/access_rules/repositories")
-                    .and_then(Value::as_array)
-                    .map(|a| a.iter().filter_map(|x| x.as_str().map(str::to_owned)).collect())
-                    .unwrap_or_default(),
-                strategy: Strategy::Regexp,
-            },
-            authenticators: h("/authenticators"),
-            authorizers: h("/authorizers"),
-            mutators: h("/mutators"),
-            error_handlers: h("/errors/handlers"),
-            fallback: vec!["json".into()],
-            first_error_handler_wins: false,
-            template_engine: template::Engine::Go,
-            cache_max_bytes: 32 << 20,
-        },
-    })
 }

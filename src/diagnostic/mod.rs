@@ -4,6 +4,12 @@
 //! all of them with the file they belong to, finds line and column, and prints them. Server start, reload
 //! and okctl print the same report.
 
+pub mod position;
+pub mod render;
+pub mod secret;
+pub mod suggest;
+pub mod text;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -27,7 +33,8 @@ pub struct Finding {
     pub message: String,
     /// JSON pointer (RFC 6901) from the root of what was checked to the value.
     pub pointer: String,
-    /// Byte range inside the pointed-at text (a template, a pattern), where the fault is narrower.
+    /// Byte range inside the pointed-at text (a template, a pattern), where the fault is narrower. With an
+    /// empty pointer: inside the document.
     pub span: Option<(usize, usize)>,
     /// True when the key, not the value, is at fault.
     pub at_key: bool,
@@ -154,23 +161,5 @@ impl fmt::Display for Severity {
             Self::Warning => "warning",
             Self::Error => "error",
         })
-    }
-}
-
-/// stub
-pub fn suggest<'a>(_: &str, _: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    None
-}
-
-impl Report {
-    /// stub
-    pub fn render(&self, _: bool) -> String {
-        format!("{self:#?}")
-    }
-}
-impl Diagnostic {
-    /// stub
-    pub fn place(&self) -> String {
-        format!("{}{}", self.source.name, self.finding.pointer)
     }
 }

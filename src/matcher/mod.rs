@@ -1,11 +1,78 @@
 //! Matcher: which rule does a URL hit?
 //!
 //! [`Pattern`] is one rule's `match.url`, compiled; [`Index`] finds, among all rules, the few whose
-//! pattern is worth trying for a method and URL.
+//! pattern is worth trying for a method and URL, and tries them. [`explanation`] says, when asked, why a
+//! rule did not match.
+//!
+//! Both pattern languages ([`Strategy`]) are read into the same tree, its literal parts brought to the form
+//! that requests have, and compiled to a short program; only what programs cannot do is left to the `regex`
+//! and `fancy-regex` engines. Nothing is compiled, locked or, as a rule, allocated while matching.
+
+mod engine;
+pub mod explanation;
+mod glob;
+mod index;
+mod lint;
+mod literal;
+mod pattern;
+mod pieces;
+mod program;
+mod regexp;
+mod required;
+#[cfg(test)]
+mod tests;
+mod tree;
 
 use std::ops::Range;
 
 use smallvec::SmallVec;
+
+pub use index::{Hits, Index};
+pub use pattern::Pattern;
+
+use crate::diagnostic::Finding;
+
+/// The language of patterns: `access_rules.matching_strategy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// `regexp`: fragments are .NET regular expressions.
+    #[default]
+    Regexp,
+    /// `glob`: fragments are globs with the separators `.` and `/`.
+    Glob,
+}
+
+impl Strategy {
+    /// The strategy of that name; the empty name is `regexp`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "" | "regexp" => Some(Self::Regexp),
+            "glob" => Some(Self::Glob),
+            _ => None,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Regexp => "regexp",
+            Self::Glob => "glob",
+        }
+    }
+}
+
+/// Whether a pattern matches could not be found out within its limits: the rule can neither be applied nor
+/// passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the pattern takes too many steps for this URL")]
+pub struct TooCostly;
+
+impl From<program::Exhausted> for TooCostly {
+    fn from(_: program::Exhausted) -> Self {
+        Self
+    }
+}
 
 /// Capture groups of a match: positions in the text that was matched, Oathkeeper's order (unnamed groups
 /// by their opening parenthesis, each `<…>` counting as one, then named groups).
@@ -31,63 +98,37 @@ impl Captures {
     }
 }
 
-/// stub
-#[derive(Debug)]
-pub struct Pattern(regex::Regex);
-/// stub
-#[derive(Debug)]
-pub struct TooCostly;
-impl Pattern {
-    /// stub
-    pub fn compile(
-        _: crate::config::Strategy,
-        source: &str,
-    ) -> Result<(Self, Vec<crate::diagnostic::Finding>), crate::diagnostic::Finding> {
-        let mut out = String::from("^");
-        let mut rest = source;
-        while let Some((lit, tail)) = rest.split_once('<') {
-            out.push_str(&regex::escape(lit));
-            let (frag, tail) = tail.split_once('>').unwrap_or((tail, ""));
-            out.push_str(&format!("({frag})"));
-            rest = tail;
-        }
-        out.push_str(&regex::escape(rest));
-        out.push('$');
-        regex::Regex::new(&out)
-            .map(|r| (Self(r), vec![]))
-            .map_err(|e| crate::diagnostic::Finding::error("bad-pattern", "", e.to_string()))
-    }
-    /// stub
-    pub fn names_default_port(&self) -> bool {
-        false
-    }
-    /// stub
-    pub fn captures(&self, text: &str) -> Result<Captures, TooCostly> {
-        Ok(Captures(
-            self.0
-                .captures(text)
-                .map(|c| c.iter().skip(1).map(|m| m.map(|m| m.start() as u32..m.end() as u32)).collect())
-                .unwrap_or_default(),
-        ))
-    }
+/// What is wrong in a pattern's source, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fault {
+    message: String,
+    span: Range<usize>,
+    help: Option<&'static str>,
 }
-/// stub
-#[derive(Debug, Default)]
-pub struct Index(Vec<(Vec<String>, Option<regex::Regex>)>);
-impl Index {
-    /// stub
-    pub fn build<'a>(rules: impl Iterator<Item = (&'a [String], Option<&'a Pattern>)>) -> Self {
-        Self(rules.map(|(m, p)| (m.to_vec(), p.map(|p| p.0.clone()))).collect())
+
+impl Fault {
+    fn new(message: impl Into<String>, span: Range<usize>) -> Self {
+        Self { message: message.into(), span, help: None }
     }
-    /// stub
-    pub fn find(&self, method: &str, text: &str, out: &mut SmallVec<[u32; 4]>) -> Result<(), TooCostly> {
-        for (i, (m, p)) in self.0.iter().enumerate() {
-            if m.iter().any(|x| x.eq_ignore_ascii_case(method))
-                && p.as_ref().is_some_and(|p| p.is_match(text))
-            {
-                out.push(i as u32);
-            }
+
+    fn help(mut self, text: &'static str) -> Self {
+        self.help = Some(text);
+        self
+    }
+
+    fn error(self, code: &'static str) -> Finding {
+        self.put_in(Finding::error, code)
+    }
+
+    fn warning(self, code: &'static str) -> Finding {
+        self.put_in(Finding::warning, code)
+    }
+
+    fn put_in(self, make: impl Fn(&'static str, String, String) -> Finding, code: &'static str) -> Finding {
+        let finding = make(code, String::new(), self.message).span(self.span.start, self.span.end);
+        match self.help {
+            Some(help) => finding.help(help),
+            None => finding,
         }
-        Ok(())
     }
 }

@@ -92,12 +92,11 @@ pub struct BuildContext<'b> {
     pub shared: &'b super::context::Shared,
 }
 
-/// A handler as the registry knows it: `T` is the trait of its stage.
+/// A handler as the registry knows it: `T` is the trait of its stage. The schema of its configuration is
+/// found by stage and id ([`schema::handler`](crate::schema::handler)).
 pub struct Registration<T: ?Sized + 'static> {
     /// The handler id people write.
     pub id: &'static str,
-    /// JSON Schema of its `config`, as text; `None` where Oathkeeper takes any.
-    pub schema: Option<&'static str>,
     /// Makes the handler from its merged and schema-valid configuration. Findings carry JSON pointers
     /// into that configuration.
     pub build: fn(&BuildContext<'_>, &Value) -> Result<Box<T>, Vec<Finding>>,

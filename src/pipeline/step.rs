@@ -8,70 +8,11 @@ use super::denial::{Denial, Detail};
 use super::errors::select::{Broken, ErrorStep};
 use super::errors::when::When;
 use super::handler::{BuildContext, ErrorHandler, Registration};
-use crate::config::{Handlers, merge};
+use crate::config::{Handlers, Stage, merge};
 use crate::diagnostic::Finding;
+use crate::diagnostic::suggest::did_you_mean;
 use crate::rule::spec::HandlerSpec;
 use crate::schema;
-
-/// The stages that handlers belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum HandlerStage {
-    Authenticators,
-    Authorizers,
-    Mutators,
-    Errors,
-}
-
-impl HandlerStage {
-    /// The key in configuration and schema names.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Authenticators => "authenticators",
-            Self::Authorizers => "authorizers",
-            Self::Mutators => "mutators",
-            Self::Errors => "errors",
-        }
-    }
-
-    /// One handler of it, in words.
-    pub fn noun(self) -> &'static str {
-        match self {
-            Self::Authenticators => "authenticator",
-            Self::Authorizers => "authorizer",
-            Self::Mutators => "mutator",
-            Self::Errors => "error handler",
-        }
-    }
-
-    /// Handler ids that Oathkeeper knows, there yet or not.
-    pub fn known(self) -> &'static [&'static str] {
-        match self {
-            Self::Authenticators => &[
-                "anonymous",
-                "bearer_token",
-                "cookie_session",
-                "jwt",
-                "noop",
-                "oauth2_client_credentials",
-                "oauth2_introspection",
-                "unauthorized",
-            ],
-            Self::Authorizers => &["allow", "deny", "keto_engine_acp_ory", "remote", "remote_json"],
-            Self::Mutators => &["cookie", "header", "hydrator", "id_token", "noop"],
-            Self::Errors => &["json", "redirect", "www_authenticate"],
-        }
-    }
-
-    fn noun_upper(self) -> &'static str {
-        match self {
-            Self::Authenticators => "Authenticator",
-            Self::Authorizers => "Authorizer",
-            Self::Mutators => "Mutator",
-            Self::Errors => "Error handler",
-        }
-    }
-}
 
 /// A handler of a rule, or the denial that stands in its place.
 pub struct Step<T: ?Sized> {
@@ -96,7 +37,7 @@ enum Fault {
 
 /// Builds one step. Findings have pointers below the handler entry of the rule (`/handler`, `/config/…`).
 pub fn build<T: ?Sized>(
-    stage: HandlerStage,
+    stage: Stage,
     registry: &[Registration<T>],
     handlers: &Handlers,
     written: &HandlerSpec,
@@ -113,7 +54,7 @@ pub fn build_error(
     written: &HandlerSpec,
     context: &BuildContext<'_>,
 ) -> (ErrorStep, Vec<Finding>) {
-    let stage = HandlerStage::Errors;
+    let stage = Stage::Errors;
     let (built, mut findings) =
         try_build::<dyn ErrorHandler>(stage, super::errors::REGISTRY, handlers, written, context);
     let (when, handler) = match built {
@@ -142,7 +83,7 @@ fn merged(handlers: &Handlers, written: &HandlerSpec) -> Value {
 type Built<T> = Result<(Box<T>, Value), Fault>;
 
 fn try_build<T: ?Sized>(
-    stage: HandlerStage,
+    stage: Stage,
     registry: &[Registration<T>],
     handlers: &Handlers,
     written: &HandlerSpec,
@@ -154,16 +95,13 @@ fn try_build<T: ?Sized>(
     };
     if !handlers.0.get(id).is_some_and(|h| h.enabled) {
         let message = format!("{} `{id}` is switched off", stage.noun());
-        let section = if stage == HandlerStage::Errors { "errors.handlers" } else { stage.key() };
+        let section = schema::dotted(stage.pointer());
         let finding = Finding::error("disabled-handler", "/handler", message)
             .help(format!("set `{section}.{id}.enabled: true` in the configuration"));
         return (Err(Fault::Disabled), vec![finding]);
     }
     let config = merged(handlers, written);
-    let mut findings = Vec::new();
-    if registration.schema.is_some() {
-        findings = schema::check_handler(stage.key(), id, &config);
-    }
+    let mut findings = schema::handler(stage, id).map(|s| s.check(&config)).unwrap_or_default();
     if findings.is_empty() {
         match (registration.build)(context, &config) {
             Ok(handler) => return (Ok((handler, config)), Vec::new()),
@@ -174,8 +112,8 @@ fn try_build<T: ?Sized>(
     (Err(Fault::BadConfig), findings)
 }
 
-fn unknown<'r>(stage: HandlerStage, ids: impl Iterator<Item = &'r str>, id: &str) -> Finding {
-    if stage.known().contains(&id) {
+fn unknown<'r>(stage: Stage, ids: impl Iterator<Item = &'r str>, id: &str) -> Finding {
+    if schema::handler_ids(stage).any(|known| known == id) {
         let message = format!("{} `{id}` is not there yet in this version", stage.noun());
         return Finding::error("handler-not-there-yet", "/handler", message);
     }
@@ -185,15 +123,13 @@ fn unknown<'r>(stage: HandlerStage, ids: impl Iterator<Item = &'r str>, id: &str
     } else {
         format!("no {} is called `{id}`", stage.noun())
     };
-    let help = match crate::diagnostic::suggest(id, ids.iter().copied()) {
-        Some(close) => format!("did you mean `{close}`?"),
-        None => format!("there are `{}`", ids.join("`, `")),
-    };
+    let help = did_you_mean(id, ids.iter().copied())
+        .unwrap_or_else(|| format!("there are {}", crate::diagnostic::text::one_of(ids.iter().copied())));
     Finding::error("unknown-handler", "/handler", message).help(help)
 }
 
 /// What a request that reaches a step that could not be built is told, in Oathkeeper's words.
-fn denial(stage: HandlerStage, fault: &Fault, id: &str) -> Denial {
+fn denial(stage: Stage, fault: &Fault, id: &str) -> Denial {
     match fault {
         Fault::Unknown => Denial::Misconfigured {
             message: Cow::Borrowed("requested pipeline handler does not exist"),
@@ -202,7 +138,7 @@ fn denial(stage: HandlerStage, fault: &Fault, id: &str) -> Denial {
         Fault::Disabled => Denial::Misconfigured {
             message: misconfigured(stage),
             why: Detail::id("disabled-handler")
-                .public(format!("{} \"{id}\" is disabled per configuration.", stage.noun_upper())),
+                .public(format!("{} \"{id}\" is disabled per configuration.", capitalised(stage.noun()))),
         },
         Fault::BadConfig => Denial::Misconfigured {
             message: misconfigured(stage),
@@ -212,6 +148,37 @@ fn denial(stage: HandlerStage, fault: &Fault, id: &str) -> Denial {
     }
 }
 
-fn misconfigured(stage: HandlerStage) -> Cow<'static, str> {
+fn misconfigured(stage: Stage) -> Cow<'static, str> {
     Cow::Owned(format!("{} matching this route is misconfigured or disabled", stage.noun()))
+}
+
+/// With an upper-case first letter, as Oathkeeper begins its reasons.
+fn capitalised(noun: &str) -> String {
+    let mut letters = noun.chars();
+    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::not_yet::is_handler_implemented;
+    use crate::pipeline::{authn, authz, errors, mutate};
+
+    #[test]
+    fn every_known_handler_is_registered_or_listed_as_not_there_yet() {
+        for stage in Stage::ALL {
+            let registered: Vec<&str> = match stage {
+                Stage::Authenticators => authn::REGISTRY.iter().map(|r| r.id).collect(),
+                Stage::Authorizers => authz::REGISTRY.iter().map(|r| r.id).collect(),
+                Stage::Mutators => mutate::REGISTRY.iter().map(|r| r.id).collect(),
+                Stage::Errors => errors::REGISTRY.iter().map(|r| r.id).collect(),
+            };
+            for id in schema::handler_ids(stage) {
+                assert_eq!(registered.contains(&id), is_handler_implemented(stage, id), "{stage} {id}");
+            }
+            for id in registered {
+                assert!(schema::handler(stage, id).is_some(), "{stage} {id} has no schema");
+            }
+        }
+    }
 }

@@ -7,12 +7,12 @@ use super::Rule;
 use super::load::Document;
 use super::set::RuleSet;
 use super::spec::{HandlerSpec, MatchSpec, RuleSpec};
-use crate::config::Config;
+use crate::config::{Config, Stage};
 use crate::diagnostic::{Finding, Report, Severity, Source};
 use crate::matcher::Pattern;
 use crate::pipeline::errors::select::ErrorStep;
 use crate::pipeline::handler::{BuildContext, Registration};
-use crate::pipeline::step::{self, HandlerStage, Step};
+use crate::pipeline::step::{self, Step};
 use crate::pipeline::{Engine, Shared, authn, authz, mutate};
 
 /// Compiles all documents into an engine.
@@ -50,23 +50,18 @@ pub fn rule(config: &Config, source: &Arc<Source>, spec: &RuleSpec, shared: &Sha
     let pattern = pattern(spec, &context, &mut findings);
     check_upstream(spec, &mut findings);
     let authenticators = steps(
-        HandlerStage::Authenticators,
+        Stage::Authenticators,
         authn::REGISTRY,
         &config.authenticators,
         spec.authenticators.as_deref(),
         &context,
         &mut findings,
     );
-    let (authorizer, found) = step::build(
-        HandlerStage::Authorizers,
-        authz::REGISTRY,
-        &config.authorizers,
-        &spec.authorizer,
-        &context,
-    );
+    let (authorizer, found) =
+        step::build(Stage::Authorizers, authz::REGISTRY, &config.authorizers, &spec.authorizer, &context);
     findings.extend(found.into_iter().map(|f| f.under("/authorizer")));
     let mutators = steps(
-        HandlerStage::Mutators,
+        Stage::Mutators,
         mutate::REGISTRY,
         &config.mutators,
         spec.mutators.as_deref(),
@@ -139,14 +134,14 @@ fn check_upstream(spec: &RuleSpec, findings: &mut Vec<Finding>) {
 }
 
 fn steps<T: ?Sized>(
-    stage: HandlerStage,
+    stage: Stage,
     registry: &[Registration<T>],
     handlers: &crate::config::Handlers,
     written: Option<&[HandlerSpec]>,
     context: &BuildContext<'_>,
     findings: &mut Vec<Finding>,
 ) -> Vec<Step<T>> {
-    let key = stage.key();
+    let key = stage.to_string();
     let written = written.unwrap_or_default();
     if written.is_empty() {
         let message = format!("the rule has no {key}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::migrate;
 use super::spec::RuleSpec;
@@ -34,7 +34,12 @@ pub fn decode(source: Arc<Source>) -> Result<Document, Report> {
         return Err(report);
     }
     let value = match document::parse(&text, &source.name) {
-        Ok(value) => value,
+        Ok(document) => {
+            for warning in document.warnings {
+                report.push(&source, None, warning);
+            }
+            document.value
+        }
         Err(finding) => {
             report.push(&source, None, finding);
             return Err(report);
@@ -61,10 +66,10 @@ pub fn decode(source: Arc<Source>) -> Result<Document, Report> {
             );
             continue;
         }
-        fold_keys(&mut value);
+        document::fold_rule_keys(&mut value);
         let id = value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let id = (!id.is_empty()).then_some(id);
-        let mut findings = schema::check_rule(&value);
+        let mut findings = schema::rule().check(&value);
         match migrate::migrate(&mut value) {
             Ok(notes) => findings.extend(notes),
             Err(finding) => findings.push(finding),
@@ -94,60 +99,6 @@ fn kind(value: &Value) -> &'static str {
         Value::String(_) => "a text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
-    }
-}
-
-const RULE_KEYS: &[&str] = &[
-    "id",
-    "version",
-    "description",
-    "match",
-    "authenticators",
-    "authorizer",
-    "mutators",
-    "errors",
-    "upstream",
-];
-const MATCH_KEYS: &[&str] = &["methods", "url", "authority", "full_method", "allow_http_get"];
-const HANDLER_KEYS: &[&str] = &["handler", "config"];
-const UPSTREAM_KEYS: &[&str] = &["preserve_host", "strip_path", "url"];
-
-/// Keys of a rule are found without regard to letter case, as Oathkeeper does; an exact one wins.
-fn fold_keys(rule: &mut Value) {
-    let Some(rule) = rule.as_object_mut() else { return };
-    fold(rule, RULE_KEYS);
-    fold_at(rule, "match", MATCH_KEYS);
-    fold_at(rule, "upstream", UPSTREAM_KEYS);
-    fold_at(rule, "authorizer", HANDLER_KEYS);
-    for stage in ["authenticators", "mutators", "errors"] {
-        if let Some(Value::Array(handlers)) = rule.get_mut(stage) {
-            for handler in handlers.iter_mut().filter_map(Value::as_object_mut) {
-                fold(handler, HANDLER_KEYS);
-            }
-        }
-    }
-}
-
-fn fold_at(rule: &mut Map<String, Value>, key: &str, known: &[&str]) {
-    match rule.get_mut(key) {
-        Some(Value::Object(object)) => fold(object, known),
-        // An explicit null is as good as nothing.
-        Some(Value::Null) => {
-            rule.remove(key);
-        }
-        _ => {}
-    }
-}
-
-fn fold(object: &mut Map<String, Value>, known: &[&str]) {
-    for name in known {
-        if object.contains_key(*name) {
-            continue;
-        }
-        let odd = object.keys().find(|k| k.eq_ignore_ascii_case(name)).cloned();
-        if let Some(value) = odd.and_then(|k| object.remove(&k)) {
-            object.insert((*name).to_owned(), value);
-        }
     }
 }
 

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::Rule;
-use crate::matcher::{Captures, Index, TooCostly};
+use crate::matcher::{Captures, Hits, Index};
 use crate::pipeline::denial::{Denial, Detail};
 use crate::pipeline::session::Matched;
 use crate::request::{AccessRequest, Reading};
@@ -14,9 +12,10 @@ use crate::request::{AccessRequest, Reading};
 #[derive(Debug, Default)]
 pub struct RuleSet {
     rules: Vec<Arc<Rule>>,
+    /// Finds rules by their place in `matchable`.
     index: Index,
-    /// Whether any pattern spells out a scheme's default port, so that the port has to be tried too.
-    names_default_port: bool,
+    /// Places in `rules` of the rules that have a pattern.
+    matchable: Vec<u32>,
 }
 
 /// The one rule a request meets.
@@ -30,15 +29,13 @@ pub struct Hit {
     pub matched: Matched,
 }
 
-type Found = SmallVec<[u32; 4]>;
-
 impl RuleSet {
     /// Indexes rules, keeping their order.
     pub fn new(rules: Vec<Arc<Rule>>) -> Self {
-        let index = Index::build(rules.iter().map(|rule| (rule.methods(), rule.pattern.as_ref())));
-        let names_default_port =
-            rules.iter().filter_map(|r| r.pattern.as_ref()).any(crate::matcher::Pattern::names_default_port);
-        Self { rules, index, names_default_port }
+        let matchable =
+            (0..).zip(&rules).filter(|(_, rule)| rule.pattern.is_some()).map(|(at, _)| at).collect();
+        let index = Index::build(rules.iter().filter_map(|r| Some((r.methods(), r.pattern.as_ref()?))));
+        Self { rules, index, matchable }
     }
 
     /// All rules in load order, invalid ones too.
@@ -54,23 +51,24 @@ impl RuleSet {
     /// The one rule that every reading of the request meets.
     pub fn find(&self, request: &AccessRequest<'_>) -> Result<Option<Hit>, Denial> {
         let Some((primary, others)) = request.readings().split_first() else { return Ok(None) };
-        let (found, matched) = self.find_reading(request.method(), primary)?;
+        let mut hits = Hits::default();
+        let matched = self.find_reading(request.method(), primary, &mut hits)?;
         for other in others {
-            let (also, _) = self.find_reading(request.method(), other)?;
-            if also != found {
-                return Err(self.ambiguous(&found, &also));
+            let mut also = Hits::default();
+            self.find_reading(request.method(), other, &mut also)?;
+            if also != hits {
+                return Err(self.ambiguous(&hits, &also));
             }
         }
-        match found.as_slice() {
+        match hits.matched.as_slice() {
             [] => Ok(None),
             [one] => {
-                let Some(rule) = self.rules.get(*one as usize) else { return Ok(None) };
-                let text = matched.text(request);
-                let captures = rule
-                    .pattern
-                    .as_ref()
-                    .map_or_else(|| Ok(Captures::default()), |p| p.captures(text))
-                    .map_err(|cost| self.too_costly(cost))?;
+                let Some(rule) = self.rule(*one) else { return Ok(None) };
+                let captures = match &rule.pattern {
+                    Some(pattern) => pattern.captures(matched.text(request)),
+                    None => Ok(None),
+                };
+                let captures = captures.map_err(|_| self.undecided(&[*one]))?.unwrap_or_default();
                 Ok(Some(Hit { rule: Arc::clone(rule), captures, matched }))
             }
             several => Err(Denial::SeveralRules { ids: self.ids(several) }),
@@ -78,66 +76,71 @@ impl RuleSet {
     }
 
     /// All rules that one reading meets: without its trailing slash, and only when nothing does, with it.
-    fn find_reading(&self, method: &str, reading: &Reading) -> Result<(Found, Matched), Denial> {
-        let mut found = self.find_text(method, reading.text())?;
+    fn find_reading(&self, method: &str, reading: &Reading, hits: &mut Hits) -> Result<Matched, Denial> {
         let mut matched = Matched::Primary;
-        if self.names_default_port
-            && let Some(with_port) = reading.with_default_port()
-        {
-            self.add(&mut found, &mut matched, method, with_port)?;
-        }
-        if found.is_empty()
+        self.index.find(method, reading.text(), hits);
+        self.find_with_port(method, reading, false, hits, &mut matched);
+        if hits.is_empty()
             && let Some(with_slash) = reading.with_slash()
         {
-            self.add(&mut found, &mut matched, method, with_slash)?;
+            self.index.find(method, &with_slash, hits);
+            if !hits.is_empty() {
+                matched = Matched::Variant(with_slash.into_boxed_str());
+            }
+            self.find_with_port(method, reading, true, hits, &mut matched);
         }
-        Ok((found, matched))
+        hits.matched.sort_unstable();
+        hits.matched.dedup();
+        if hits.undecided.is_empty() { Ok(matched) } else { Err(self.undecided(&hits.undecided)) }
     }
 
-    /// Adds what another form of the same URL meets.
-    fn add(
+    /// Patterns that spell out a default port are tried with the port spelled out.
+    fn find_with_port(
         &self,
-        found: &mut Found,
-        matched: &mut Matched,
         method: &str,
-        text: String,
-    ) -> Result<(), Denial> {
-        let more = self.find_text(method, &text)?;
-        if found.is_empty() && !more.is_empty() {
+        reading: &Reading,
+        slash: bool,
+        hits: &mut Hits,
+        matched: &mut Matched,
+    ) {
+        if !self.index.names_default_port() {
+            return;
+        }
+        let Some(mut text) = reading.with_default_port() else { return };
+        if slash {
+            text.push('/');
+        }
+        let before = hits.is_empty();
+        self.index.find_with_port(method, &text, hits);
+        if before && !hits.is_empty() {
             *matched = Matched::Variant(text.into_boxed_str());
         }
-        for rule in more {
-            if !found.contains(&rule) {
-                found.push(rule);
-            }
-        }
-        found.sort_unstable();
-        Ok(())
     }
 
-    fn find_text(&self, method: &str, text: &str) -> Result<Found, Denial> {
-        let mut found = Found::new();
-        self.index.find(method, text, &mut found).map_err(|cost| self.too_costly(cost))?;
-        found.sort_unstable();
-        Ok(found)
+    fn rule(&self, found: u32) -> Option<&Arc<Rule>> {
+        self.rules.get(*self.matchable.get(found as usize)? as usize)
     }
 
     fn ids(&self, found: &[u32]) -> Vec<String> {
-        found.iter().filter_map(|i| self.rules.get(*i as usize)).map(|r| r.id().to_owned()).collect()
+        found.iter().filter_map(|at| self.rule(*at)).map(|r| r.id().to_owned()).collect()
     }
 
-    fn ambiguous(&self, one: &[u32], other: &[u32]) -> Denial {
+    fn ambiguous(&self, one: &Hits, other: &Hits) -> Denial {
         let why = Detail::id("ambiguous-path").public("The path can be read in more than one way.").log(
-            format_args!("one reading of the path meets {:?}, another {:?}", self.ids(one), self.ids(other)),
+            format_args!(
+                "one reading of the path meets {:?}, another {:?}",
+                self.ids(&one.matched),
+                self.ids(&other.matched)
+            ),
         );
         Denial::BadRequest { why }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "used as a mapping function")]
-    fn too_costly(&self, _: TooCostly) -> Denial {
+    fn undecided(&self, rules: &[u32]) -> Denial {
         Denial::Misconfigured {
             message: "A pattern took too long to match".into(),
-            why: Detail::id("pattern-too-costly").log("a pattern exceeded its backtracking budget"),
+            why: Detail::id("pattern-too-costly")
+                .log(format_args!("the patterns of {:?} exceeded their step limit", self.ids(rules))),
         }
     }
 }

@@ -100,26 +100,10 @@ fn warn_of_restart(before: &Config, after: &Config) {
 
 /// Every finding as a line of the log.
 pub fn log_report(report: &Report) {
-    for diagnostic in &report.diagnostics {
-        let finding = &diagnostic.finding;
-        let place = diagnostic.place();
-        match finding.severity {
-            Severity::Error => error!(
-                finding.code = finding.code,
-                finding.place = place,
-                rule.id = diagnostic.rule_id,
-                finding.help = finding.help,
-                "{}",
-                finding.message
-            ),
-            Severity::Warning => warn!(
-                finding.code = finding.code,
-                finding.place = place,
-                rule.id = diagnostic.rule_id,
-                finding.help = finding.help,
-                "{}",
-                finding.message
-            ),
+    for (severity, line) in report.to_log() {
+        match severity {
+            Severity::Error => error!("{line}"),
+            Severity::Warning => warn!("{line}"),
         }
     }
 }

@@ -58,7 +58,8 @@ pub enum StartError {
 
 /// Loads, binds, serves, and returns after a clean end. Findings that do not stop the server are logged.
 pub fn run(sources: Sources) -> Result<(), StartError> {
-    let Loaded { config, report } = config::load(&sources).map_err(|r| StartError::Findings(Box::new(r)))?;
+    let Loaded { config, report, .. } =
+        config::load(&sources).map_err(|r| StartError::Findings(Box::new(r)))?;
     let log = log::start(&config.log);
     log_report(&report);
     let config = Arc::new(config);

@@ -9,11 +9,7 @@ use crate::diagnostic::Finding;
 use crate::pipeline::handler::{Answer, Authentication, Authenticator, BuildContext, Exchange, Registration};
 
 /// How the registry knows it.
-pub const REGISTRATION: Registration<dyn Authenticator> = Registration {
-    id: "anonymous",
-    schema: Some(include_str!("../../../schemas/pipeline/authenticators.anonymous.schema.json")),
-    build,
-};
+pub const REGISTRATION: Registration<dyn Authenticator> = Registration { id: "anonymous", build };
 
 #[derive(Deserialize)]
 struct Settings {

@@ -22,11 +22,8 @@ use crate::pipeline::{Denial, Detail, settings};
 use crate::upstream::Fetch;
 
 /// The `jwt` authenticator.
-pub const REGISTRATION: Registration<dyn Authenticator> = Registration {
-    id: "jwt",
-    schema: Some(include_str!("../../../schemas/pipeline/authenticators.jwt.schema.json")),
-    build: |context, config| Ok(Box::new(Jwt::build(context, config)?)),
-};
+pub const REGISTRATION: Registration<dyn Authenticator> =
+    Registration { id: "jwt", build: |context, config| Ok(Box::new(Jwt::build(context, config)?)) };
 
 /// A longer token is refused unread.
 const LONGEST_TOKEN: usize = 64 << 10;

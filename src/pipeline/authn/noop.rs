@@ -6,7 +6,7 @@ use crate::diagnostic::Finding;
 use crate::pipeline::handler::{Answer, Authentication, Authenticator, BuildContext, Exchange, Registration};
 
 /// How the registry knows it. Oathkeeper takes any configuration for it and reads none.
-pub const REGISTRATION: Registration<dyn Authenticator> = Registration { id: "noop", schema: None, build };
+pub const REGISTRATION: Registration<dyn Authenticator> = Registration { id: "noop", build };
 
 struct Noop;
 

@@ -7,8 +7,7 @@ use crate::pipeline::denial::{Denial, Detail};
 use crate::pipeline::handler::{Answer, Authentication, Authenticator, BuildContext, Exchange, Registration};
 
 /// How the registry knows it. Oathkeeper takes any configuration for it and reads none.
-pub const REGISTRATION: Registration<dyn Authenticator> =
-    Registration { id: "unauthorized", schema: None, build };
+pub const REGISTRATION: Registration<dyn Authenticator> = Registration { id: "unauthorized", build };
 
 struct Unauthorized;
 

@@ -6,7 +6,7 @@ use crate::diagnostic::Finding;
 use crate::pipeline::handler::{Answer, Authorizer, BuildContext, Exchange, Registration};
 
 /// How the registry knows it. Oathkeeper takes any configuration for it and reads none.
-pub const REGISTRATION: Registration<dyn Authorizer> = Registration { id: "allow", schema: None, build };
+pub const REGISTRATION: Registration<dyn Authorizer> = Registration { id: "allow", build };
 
 struct Allow;
 

@@ -7,7 +7,7 @@ use crate::pipeline::denial::{Denial, Detail};
 use crate::pipeline::handler::{Answer, Authorizer, BuildContext, Exchange, Registration};
 
 /// How the registry knows it. Oathkeeper takes any configuration for it and reads none.
-pub const REGISTRATION: Registration<dyn Authorizer> = Registration { id: "deny", schema: None, build };
+pub const REGISTRATION: Registration<dyn Authorizer> = Registration { id: "deny", build };
 
 struct Deny;
 

@@ -15,11 +15,7 @@ use crate::pipeline::handler::{BuildContext, ErrorHandler, Registration};
 use crate::request::AccessRequest;
 
 /// How the registry knows it.
-pub const REGISTRATION: Registration<dyn ErrorHandler> = Registration {
-    id: "json",
-    schema: Some(include_str!("../../../schemas/pipeline/errors.json.schema.json")),
-    build,
-};
+pub const REGISTRATION: Registration<dyn ErrorHandler> = Registration { id: "json", build };
 
 #[derive(Deserialize)]
 struct Settings {

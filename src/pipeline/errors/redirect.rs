@@ -16,11 +16,7 @@ use crate::pipeline::handler::{BuildContext, ErrorHandler, Registration};
 use crate::request::AccessRequest;
 
 /// How the registry knows it.
-pub const REGISTRATION: Registration<dyn ErrorHandler> = Registration {
-    id: "redirect",
-    schema: Some(include_str!("../../../schemas/pipeline/errors.redirect.schema.json")),
-    build,
-};
+pub const REGISTRATION: Registration<dyn ErrorHandler> = Registration { id: "redirect", build };
 
 #[derive(Deserialize)]
 struct Settings {

@@ -13,11 +13,7 @@ use crate::pipeline::handler::{BuildContext, ErrorHandler, Registration};
 use crate::request::AccessRequest;
 
 /// How the registry knows it.
-pub const REGISTRATION: Registration<dyn ErrorHandler> = Registration {
-    id: "www_authenticate",
-    schema: Some(include_str!("../../../schemas/pipeline/errors.www_authenticate.schema.json")),
-    build,
-};
+pub const REGISTRATION: Registration<dyn ErrorHandler> = Registration { id: "www_authenticate", build };
 
 const DEFAULT_REALM: &str = "Please authenticate.";
 

@@ -12,11 +12,7 @@ use crate::request::Headers;
 use crate::template::Purpose;
 
 /// How the registry knows it.
-pub const REGISTRATION: Registration<dyn Mutator> = Registration {
-    id: "cookie",
-    schema: Some(include_str!("../../../schemas/pipeline/mutators.cookie.schema.json")),
-    build,
-};
+pub const REGISTRATION: Registration<dyn Mutator> = Registration { id: "cookie", build };
 
 struct Cookie {
     cookies: Vec<Named<String>>,

@@ -10,11 +10,7 @@ use crate::pipeline::handler::{Answer, BuildContext, Exchange, Mutator, Registra
 use crate::template::Purpose;
 
 /// How the registry knows it.
-pub const REGISTRATION: Registration<dyn Mutator> = Registration {
-    id: "header",
-    schema: Some(include_str!("../../../schemas/pipeline/mutators.header.schema.json")),
-    build,
-};
+pub const REGISTRATION: Registration<dyn Mutator> = Registration { id: "header", build };
 
 /// Headers of one connection or of the message's framing: a gateway that copied them would break its own
 /// (RFC 9110 section 7.6.1).

@@ -20,11 +20,8 @@ use crate::pipeline::{Denial, Detail, settings};
 use crate::template::{Engine, Purpose, Template};
 
 /// The `id_token` mutator.
-pub const REGISTRATION: Registration<dyn Mutator> = Registration {
-    id: "id_token",
-    schema: Some(include_str!("../../../schemas/pipeline/mutators.id_token.schema.json")),
-    build: |context, config| Ok(Box::new(IdToken::build(context, config)?)),
-};
+pub const REGISTRATION: Registration<dyn Mutator> =
+    Registration { id: "id_token", build: |context, config| Ok(Box::new(IdToken::build(context, config)?)) };
 
 const MESSAGE: &str = "An internal server error occurred, please contact the system administrator";
 const NO_KEY_SET: &str = "None of the provided URLs returned a valid JSON Web Key Set.";

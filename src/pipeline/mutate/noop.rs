@@ -12,7 +12,7 @@ use crate::diagnostic::Finding;
 use crate::pipeline::handler::{Answer, BuildContext, Exchange, Mutator, Registration};
 
 /// How the registry knows it. Oathkeeper takes any configuration for it and reads none.
-pub const REGISTRATION: Registration<dyn Mutator> = Registration { id: "noop", schema: None, build };
+pub const REGISTRATION: Registration<dyn Mutator> = Registration { id: "noop", build };
 
 struct Noop;
 

@@ -1,0 +1,125 @@
+//! From the checked tree to the types the server runs with.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::check::allows_any_origin;
+use super::{
+    AccessRules, Config, Cors, HandlerConfig, Handlers, Listener, Log, Serve, Stage, Tls, parse_bytes,
+    parse_duration,
+};
+
+/// Turns a configuration that the schema accepts, defaults filled in, into its types. The error names the
+/// part that the schema should not have let through.
+pub(super) fn config(
+    value: &Value,
+    api_tls: Option<Tls>,
+    proxy_tls: Option<Tls>,
+) -> Result<Config, &'static str> {
+    Ok(Config {
+        serve: Serve {
+            api: listener(at(value, "/serve/api"), api_tls).ok_or("serve.api")?,
+            proxy: listener(at(value, "/serve/proxy"), proxy_tls).ok_or("serve.proxy")?,
+            endpoints: get(value, "/serve/api/endpoints").unwrap_or_default(),
+        },
+        log: get::<LogSpec>(value, "/log").map(Log::from).ok_or("log")?,
+        access_rules: AccessRules {
+            repositories: get(value, "/access_rules/repositories").unwrap_or_default(),
+            strategy: get(value, "/access_rules/matching_strategy")
+                .ok_or("access_rules.matching_strategy")?,
+        },
+        authenticators: handlers(value, Stage::Authenticators),
+        authorizers: handlers(value, Stage::Authorizers),
+        mutators: handlers(value, Stage::Mutators),
+        error_handlers: handlers(value, Stage::Errors),
+        fallback: get(value, "/errors/fallback").ok_or("errors.fallback")?,
+        first_error_handler_wins: get(value, "/errors/first_match_wins").unwrap_or(false),
+        template_engine: get(value, "/template_engine").ok_or("template_engine")?,
+        cache_max_bytes: bytes(at(value, "/cache/max_bytes")).ok_or("cache.max_bytes")?,
+    })
+}
+
+fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
+}
+
+fn get<T: DeserializeOwned>(value: &Value, pointer: &str) -> Option<T> {
+    T::deserialize(value.pointer(pointer)?).ok()
+}
+
+/// To JSON Schema `1.0` is a whole number.
+fn whole(value: &Value) -> Option<u64> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and not negative")]
+    let from_float = |float: f64| (float.fract() == 0.0 && float >= 0.0).then_some(float as u64);
+    value.as_u64().or_else(|| value.as_f64().and_then(from_float))
+}
+
+fn bytes(value: &Value) -> Option<usize> {
+    match value {
+        Value::String(text) => parse_bytes(text),
+        number => usize::try_from(whole(number)?).ok(),
+    }
+}
+
+fn listener(value: &Value, tls: Option<Tls>) -> Option<Listener> {
+    Some(Listener {
+        host: get(value, "/host")?,
+        port: u16::try_from(whole(at(value, "/port"))?).ok()?,
+        read_timeout: duration(value, "/timeout/read")?,
+        write_timeout: duration(value, "/timeout/write")?,
+        idle_timeout: duration(value, "/timeout/idle")?,
+        tls,
+        cors: cors(at(value, "/cors"))?,
+    })
+}
+
+fn duration(value: &Value, pointer: &str) -> Option<Duration> {
+    parse_duration(value.pointer(pointer)?.as_str()?)
+}
+
+fn cors(value: &Value) -> Option<Cors> {
+    Some(Cors {
+        enabled: get(value, "/enabled")?,
+        allowed_origins: get(value, "/allowed_origins")?,
+        allowed_methods: get(value, "/allowed_methods")?,
+        allowed_headers: get(value, "/allowed_headers")?,
+        exposed_headers: get(value, "/exposed_headers")?,
+        // Never any page of the web with the visitor's cookies; a warning says so.
+        allow_credentials: get(value, "/allow_credentials")? && !allows_any_origin(value),
+        // A negative age is Oathkeeper's way to say nothing.
+        max_age: whole(at(value, "/max_age")).unwrap_or(0),
+    })
+}
+
+fn handlers(value: &Value, stage: Stage) -> Handlers {
+    let configured = at(value, stage.pointer()).as_object();
+    let mut handlers = BTreeMap::new();
+    for (id, handler) in configured.into_iter().flatten() {
+        let config = handler.get("config").filter(|config| config.is_object());
+        handlers.insert(
+            id.clone(),
+            HandlerConfig {
+                enabled: get(handler, "/enabled").unwrap_or(false),
+                config: config.cloned().unwrap_or_else(|| Value::Object(Map::new())),
+            },
+        );
+    }
+    Handlers(handlers)
+}
+
+#[derive(Deserialize)]
+struct LogSpec {
+    level: super::LogLevel,
+    format: super::LogFormat,
+    leak_sensitive_values: bool,
+}
+
+impl From<LogSpec> for Log {
+    fn from(spec: LogSpec) -> Self {
+        Self { level: spec.level, format: spec.format, leak_sensitive_values: spec.leak_sensitive_values }
+    }
+}

@@ -1,0 +1,58 @@
+//! Keys of rules in any case, as Oathkeeper's JSON reader takes them: `ID`, `Match`, `Handler`.
+
+use serde_json::{Map, Value};
+
+/// The keys of a rule by where they stand.
+const RULE: &[&str] = &[
+    "id",
+    "version",
+    "description",
+    "match",
+    "authenticators",
+    "authorizer",
+    "mutators",
+    "errors",
+    "upstream",
+];
+const MATCH: &[&str] = &["methods", "url", "authority", "full_method", "allow_http_get"];
+const HANDLER: &[&str] = &["handler", "config"];
+const UPSTREAM: &[&str] = &["url", "preserve_host", "strip_path"];
+
+/// Brings the keys of one rule to the spelling they are known by. The exact spelling wins where both are
+/// there; a handler's `config` is left as it is.
+pub fn fold_rule_keys(rule: &mut Value) {
+    let Some(rule) = rule.as_object_mut() else { return };
+    fold(rule, RULE);
+    for (key, inner) in rule {
+        let known = match key.as_str() {
+            "match" => MATCH,
+            "upstream" => UPSTREAM,
+            "authorizer" | "authenticators" | "mutators" | "errors" => HANDLER,
+            _ => continue,
+        };
+        match inner {
+            Value::Object(object) => fold(object, known),
+            Value::Array(items) => {
+                items.iter_mut().filter_map(Value::as_object_mut).for_each(|item| fold(item, known))
+            }
+            _ => {}
+        }
+    }
+}
+
+fn fold(object: &mut Map<String, Value>, known: &[&str]) {
+    let is_exact = |key: &str| known.contains(&key);
+    if object.keys().all(|key| is_exact(key) || !known.iter().any(|known| known.eq_ignore_ascii_case(key))) {
+        return;
+    }
+    for (key, value) in std::mem::take(object) {
+        match known.iter().find(|known| known.eq_ignore_ascii_case(&key)) {
+            Some(exact) if *exact != key => {
+                object.entry((*exact).to_owned()).or_insert(value);
+            }
+            _ => {
+                object.insert(key, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Settings that are known and checked, but do nothing yet. Whoever builds one takes its line out here.
+
+use serde_json::Value;
+
+use super::Stage;
+use super::layers::Documents;
+use crate::diagnostic::text::quote;
+use crate::diagnostic::{Finding, Report};
+use crate::schema::dotted;
+
+/// JSON pointers; one stands for all below it.
+const SETTINGS: &[&str] = &[
+    "/profiling",
+    "/log/redaction_text",
+    "/log/additional_redacted_headers",
+    "/serve/proxy",
+    "/serve/prometheus",
+    "/tracing",
+];
+
+const HANDLERS: &[(Stage, &str)] = &[
+    (Stage::Authenticators, "cookie_session"),
+    (Stage::Authenticators, "bearer_token"),
+    (Stage::Authenticators, "oauth2_client_credentials"),
+    (Stage::Authenticators, "oauth2_introspection"),
+    (Stage::Authorizers, "keto_engine_acp_ory"),
+    (Stage::Authorizers, "remote"),
+    (Stage::Authorizers, "remote_json"),
+    (Stage::Mutators, "hydrator"),
+];
+
+/// Schemes of `access_rules.repositories`.
+const REPOSITORIES: &[&str] = &["http", "https", "s3", "gs", "azblob"];
+
+/// Settings that Oathkeeper knows and that do nothing there either.
+const WITHOUT_EFFECT: &[&str] = &["/serve/api/cors/debug"];
+
+/// Whether a handler can be built.
+pub fn is_handler_implemented(stage: Stage, id: &str) -> bool {
+    !HANDLERS.contains(&(stage, id))
+}
+
+/// Warns of every one of them that is set.
+pub(super) fn check(documents: &Documents, report: &mut Report) {
+    let mut warn = |pointer: &str, code, message: String| {
+        report.push(&documents.source_of(pointer), None, Finding::warning(code, pointer, message));
+    };
+    for pointer in SETTINGS.iter().filter(|pointer| documents.is_set(pointer)) {
+        let what = quote(&dotted(pointer));
+        warn(pointer, "not-implemented-yet", format!("{what} is not implemented yet and has no effect"));
+    }
+    for pointer in WITHOUT_EFFECT.iter().filter(|pointer| documents.is_set(pointer)) {
+        warn(pointer, "without-effect", format!("{} has no effect", quote(&dotted(pointer))));
+    }
+    for (stage, id) in HANDLERS {
+        let pointer = format!("{}/{id}/enabled", stage.pointer());
+        if documents.effective.pointer(&pointer) == Some(&Value::Bool(true)) {
+            let message = format!(
+                "the {} {} is not implemented yet: rules that use it refuse every request",
+                stage.noun(),
+                quote(id)
+            );
+            warn(&pointer, "not-implemented-yet", message);
+        }
+    }
+    let repositories = documents.effective.pointer("/access_rules/repositories").and_then(Value::as_array);
+    for (index, repository) in repositories.into_iter().flatten().enumerate() {
+        let scheme = repository.as_str().and_then(|url| url.split_once("://")).map(|(scheme, _)| scheme);
+        if let Some(scheme) =
+            scheme.map(str::to_ascii_lowercase).filter(|s| REPOSITORIES.contains(&s.as_str()))
+        {
+            let message = format!(
+                "repositories from {} are not implemented yet: its rules are missing",
+                quote(&scheme)
+            );
+            warn(&format!("/access_rules/repositories/{index}"), "not-implemented-yet", message);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Why a rule does or does not match.
