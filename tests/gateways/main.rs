@@ -2,7 +2,6 @@
 //!
 //! A gateway that is not installed is left out, and its rows say so; with `CI=true` or `OKGATE_REQUIRE_GATEWAYS=1` they
 //! fail instead. `just gateways` installs the gateways into `.gateways/`, where they are found.
-#![expect(clippy::panic, reason = "a test ends by failing")]
 
 mod example;
 mod rows;
@@ -21,7 +20,7 @@ struct Shared {
 
 impl Shared {
     fn setup(&self) -> Result<&Setup, Failed> {
-        self.setup.get_or_init(|| Setup::start(self.example)).as_ref().map_err(|why| why.into())
+        self.setup.get_or_init(|| Setup::start(self.example)).as_ref().map_err(Failed::from)
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends by failing")]
 
 mod api;
+mod bad_input;
 mod decisions;
 mod given;
 mod logging;
