@@ -13,6 +13,9 @@ use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+/// How long calls may come after the answer.
+const OUTSTANDING_CALLS: Duration = Duration::from_millis(300);
+
 /// What became of a row.
 #[derive(Debug, Clone)]
 pub enum Outcome {
@@ -158,6 +161,7 @@ fn ask(
         answered = send(server, request);
         answered.calls.splice(0..0, calls);
     }
+    answered.wait_for_calls(server, expect);
     let found = answered.differences(server, expect);
     if found.is_empty() { found } else { [found, vec![answered.text()]].concat() }
 }
@@ -174,6 +178,15 @@ impl Answered {
     fn differences(&self, server: &Server<'_>, expect: &Map<String, Value>) -> Vec<String> {
         let got = Got { reply: &self.reply, calls: &self.calls, sent: &self.sent };
         differences(expect, &got, &server.values, &server.suite.ignore_calls)
+    }
+
+    /// An answer need not wait for every call that it started: waits a moment for those that are expected.
+    fn wait_for_calls(&mut self, server: &Server<'_>, expect: &Map<String, Value>) {
+        let wanted = expect.get("stub_calls").and_then(Value::as_array).map_or(0, Vec::len);
+        wait::until(OUTSTANDING_CALLS, || {
+            self.calls.extend(server.stub.take_calls());
+            (self.calls.len() >= wanted).then_some(())
+        });
     }
 
     /// Request and answer, to be read beside a difference.

@@ -69,11 +69,14 @@ fn block(out: &mut String, what: &str, input: &str, found: &str) {
 
 /// Every row loaded by `load`, as one text. A row about which nothing is said is no row of these tables.
 fn table(rows: &[Row], load: impl Fn(&str) -> String) -> String {
-    let mut out = String::new();
+    let (mut out, mut silent) = (String::new(), Vec::new());
     for (what, input) in rows {
         let found = load(input);
-        assert!(found.lines().count() > 1, "{what}: nothing is said");
+        if found.lines().count() < 2 {
+            silent.push(*what);
+        }
         block(&mut out, what, input, &found);
     }
+    assert_eq!(silent, [""; 0], "nothing is said about these");
     out
 }

@@ -195,7 +195,7 @@ fn many_connections_at_once_are_all_answered() {
 
 #[test]
 fn a_slow_request_head_is_cut_off_by_the_read_timeout() {
-    let config = CONFIG.replace("port: 0", "port: 0, timeout: {read: 200ms}");
+    let config = CONFIG.replace("port: 0", "port: 0, timeout: {read: 1s}");
     let gate = with_config(&config).file("rules.yaml", RULE).run();
     let mut connection = Connection::open(gate.port()).unwrap();
     connection.send(b"GET /decisions HTTP/1.1\r\nHost: app").unwrap();

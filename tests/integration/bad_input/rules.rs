@@ -127,11 +127,7 @@ fn loaded(config: &str, rules: &str) -> String {
 
 #[test]
 fn documents_are_refused_as_a_whole() {
-    let found = table(DOCUMENTS, |rules| {
-        let said = loaded(CONFIG, rules);
-        assert!(said.contains("=> serves 0 of 0 rules"), "{rules}\n{said}");
-        said
-    });
+    let found = table(DOCUMENTS, |rules| loaded(CONFIG, rules));
     insta::assert_snapshot!(found);
 }
 
