@@ -1,7 +1,7 @@
 //! What the documents say to type is typed, and what they say is seen is seen.
 //!
 //! In a block marked `console`, a line that begins with `$ ` is a command for the shell, given at the root of the
-//! repository; `> ` continues it. The lines behind it are what it prints on standard output: `...` stands for any
+//! repository; `> ` continues it. The lines behind it are what it prints, standard output first: `...` stands for any
 //! lines, `[..]` for any text in a line. A command that serves stays until the end of the document.
 //!
 //! Commands run in a copy of `examples/` and `rules/` in which every port is a free one. `cargo run` is replaced by
@@ -154,15 +154,15 @@ impl Place {
         let end = Instant::now() + PATIENCE;
         loop {
             let output = self.shell(command).output().unwrap();
-            let printed = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+            let printed = [output.stdout, output.stderr].concat();
+            let printed = String::from_utf8_lossy(&printed).replace('\r', "");
             if fits(expected, &printed) {
                 return;
             }
             if Instant::now() > end {
                 let logs: String = servers.iter().map(Server::log).collect();
-                let complaints = String::from_utf8_lossy(&output.stderr);
                 let expected = expected.join("\n");
-                panic!("{at}\nexpected:\n{expected}\nprinted:\n{printed}\n{complaints}\nservers:\n{logs}");
+                panic!("{at}\nexpected:\n{expected}\nprinted:\n{printed}\nservers:\n{logs}");
             }
             sleep(Duration::from_millis(200));
         }
