@@ -59,7 +59,7 @@ fn rule() -> impl Generate<Value = (Vec<String>, Pattern)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn the_index_finds_what_trying_every_rule_finds(
