@@ -27,4 +27,5 @@ pub mod value;
 mod view;
 
 pub use lower::compile;
+pub use names::closest;
 pub use program::Program;
