@@ -19,6 +19,7 @@ pub mod number;
 mod parse;
 pub mod printf;
 mod program;
+pub mod query;
 mod run;
 pub mod text;
 mod token;

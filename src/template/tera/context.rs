@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 use tera::Context;
 
 use super::super::Data;
-use super::super::go::url::{Url, parse_query};
+use super::super::go::query;
+use super::super::go::url::Url;
 use super::scan::Scan;
 
 /// The parts of the session that a template names.
@@ -95,7 +96,7 @@ fn match_context(data: &Data<'_>) -> (Value, Value) {
         ("Path", "path", Value::from(&*url.path)),
         ("EscapedPath", "escaped_path", Value::from(url.escaped_path())),
         ("RawQuery", "raw_query", Value::from(&*url.raw_query)),
-        ("Query", "query", fields(parse_query(&url.raw_query))),
+        ("Query", "query", fields(query::parse(&url.raw_query))),
         ("String", "string", Value::from(url.text())),
     ];
     let named = |lower: bool| {

@@ -172,7 +172,7 @@ impl<'s> Scan<'s> {
                 before_in = true;
             }
             before_in &= word.text != "in";
-            let declared = match word.tag {
+            let named = match word.tag {
                 "for" => before_in,
                 "macro" => true,
                 tag => word.previous == tag && !tag.is_empty(),
@@ -181,7 +181,7 @@ impl<'s> Scan<'s> {
                 word.tag,
                 "for" | "set" | "set_global" | "block" | "macro" | "endblock" | "endmacro"
             );
-            if declared && declares {
+            if named && declares {
                 locals.insert(word.text);
             }
         }

@@ -35,7 +35,7 @@ const ESCAPES: &[(&str, Want)] = &[
     (r#"{{ html "a" 1 2 "b" }}"#, Some("a1 2b")),
     ("{{ html nil }}", Some("&lt;no value&gt;")),
     (r#"{{ html .Extra.nope "x" }}"#, Some("&lt;no value&gt;x")),
-    (r#"{{ js "a=b" }}"#, Some(r#"a\u003Db"#)),
+    (r#"{{ js "a=b" }}"#, Some(r"a\u003Db")),
     (r#"{{ urlquery "a b&c" "d" }}"#, Some("a+b%26cd")),
     (r#"{{ println "a" 1 2 "b" }}x"#, Some("a 1 2 b\nx")),
     ("{{ println }}x", Some("\nx")),
@@ -217,7 +217,7 @@ const PATTERNS: &[(&str, Want)] = &[
     (r#"{{ regexSplit "a" "banana" 2 | toJson }}"#, Some(r#"["b","nana"]"#)),
     (r#"{{ regexFindAll "[an]" "banana" 2 | toJson }}"#, Some(r#"["a","n"]"#)),
     (r#"{{ regexFindAll "x" "banana" -1 | toJson }}"#, Some("null")),
-    (r#"{{ regexQuoteMeta "a.b*c" }}"#, Some(r#"a\.b\*c"#)),
+    (r#"{{ regexQuoteMeta "a.b*c" }}"#, Some(r"a\.b\*c")),
     (r#"{{ regexMatch "^\\d+$" "١" }}"#, Some("false")),
 ];
 

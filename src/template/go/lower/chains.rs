@@ -141,16 +141,13 @@ impl<'s> Lowering<'s> {
             (Known::Query, "Get", Some(name)) => Some(Known::QueryValue(name)),
             _ => None,
         });
-        match known {
-            Some(known) => {
-                let kind = kind_of(&known);
-                Typed::new(span, What::Known(known), kind)
-            }
-            None => {
-                let settled = of.settled;
-                let what = What::Member { of: Box::new(of.expr), name: Box::from(name), args, settled };
-                Typed::new(span, what, kind)
-            }
+        if let Some(known) = known {
+            let kind = kind_of(&known);
+            Typed::new(span, What::Known(known), kind)
+        } else {
+            let settled = of.settled;
+            let what = What::Member { of: Box::new(of.expr), name: Box::from(name), args, settled };
+            Typed::new(span, what, kind)
         }
     }
 }
