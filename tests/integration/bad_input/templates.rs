@@ -20,7 +20,7 @@ const GO: &[Row] = &[
     ("a template that is not defined", "{{ template \"x\" }}"),
     ("too many arguments", "{{ print .Subject .Extra }}"),
     ("too few arguments", "{{ printIndex .MatchContext.RegexpCaptureGroups }}"),
-    ("a pipe into nothing", "{{ .Subject | }}"),
+    ("a pipe out of nothing", "{{ | print }}"),
     ("a second line", "first\n{{ .Nope }}"),
 ];
 
