@@ -19,7 +19,7 @@ use crate::diagnostic::Report;
 use crate::keys::JwksStore;
 use crate::pipeline::{Context, Shared};
 use crate::rule::Repository;
-use crate::rule::watch::{Waker, Watcher};
+use crate::rule::watch::{Waker, Watcher, state_of};
 use crate::upstream::awc::Client;
 
 /// How long requests under way may take once the server is told to end.
@@ -66,6 +66,7 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     let shared =
         Shared { jwks: Arc::new(JwksStore::new()), cache: Arc::new(Cache::new(config.cache_max_bytes)) };
     let mut repository = Repository::new(Arc::clone(&config), shared.clone());
+    let known = state_of(&[repository.files(), sources.files.clone()].concat());
     let loaded = repository.reload();
     if loaded.fatal {
         return Err(StartError::Findings(Box::new(loaded.report)));
@@ -76,7 +77,7 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     let live = Arc::new(Live::new(Snapshot::new(loaded.engine, Arc::clone(&config)), shared));
     let (watcher, waker) = Watcher::new();
     let reloader =
-        Reloader { live: Arc::clone(&live), repository, sources, watcher, dropped: log.dropped.clone() };
+        Reloader { live: Arc::clone(&live), repository, sources, watcher, known, dropped: log.dropped.clone() };
     let watching = std::thread::Builder::new().name("reload".to_owned()).spawn(move || reloader.run())?;
     let served = rt::System::new().block_on(serve(&config, live, waker.clone()));
     waker.stop();

@@ -99,13 +99,16 @@ impl Scene {
             host_header: None,
         };
         let request = AccessRequest::new(parts, &self.fields).expect("the path has a canonical form");
+        // As the rule set does it: with the slash, where that is what matched.
+        let reading = request.primary().expect("a rule could mean it");
+        let matched = reading.with_slash().unwrap_or_else(|| reading.text().to_owned());
         let data = Data {
             subject: self.subject,
             extra: self.extra.as_ref().and_then(Value::as_object),
             header: &self.header,
             request: &request,
             captures: &self.captures,
-            matched: request.primary().map_or("", crate::request::Reading::text),
+            matched: &matched,
         };
         template.render(&data).map_err(|error| error.0)
     }
