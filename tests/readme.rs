@@ -9,6 +9,14 @@
 //! gateway which is not installed is left out too; with `CI=true` or `OKGATE_REQUIRE_GATEWAYS=1` it fails instead.
 //! `just gateways` installs the gateways into `.gateways/`, where they are found.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "this is how a test fails"
+)]
+
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -104,14 +112,12 @@ fn steps(text: &str) -> Vec<Step> {
     for (index, line) in text.lines().enumerate() {
         if line.starts_with("```") {
             inside = line == "```console";
-        } else if !inside {
-            continue;
-        } else if let Some(command) = line.strip_prefix("$ ") {
+        } else if let Some(command) = line.strip_prefix("$ ").filter(|_| inside) {
             let command = command
                 .replace("cargo run --release -p okctl --", "okctl")
                 .replace("cargo run --release --", "okgate");
             steps.push(Step { line: index + 1, command, expected: Vec::new() });
-        } else if let Some(step) = steps.last_mut() {
+        } else if let Some(step) = steps.last_mut().filter(|_| inside) {
             match line.strip_prefix("> ").filter(|_| step.expected.is_empty()) {
                 Some(more) => step.command.extend(["\n", more]),
                 None => step.expected.push(line.to_owned()),
