@@ -86,9 +86,10 @@ impl Repository {
         self.sources.iter().flat_map(|kept| kept.place.watched_folders()).collect()
     }
 
-    /// Every file that holds rules at the moment.
+    /// Every file that the configuration takes rules from at the moment.
     pub fn files(&self) -> Vec<PathBuf> {
-        self.sources.iter().flat_map(|kept| kept.place.files()).collect()
+        let entries = self.config.access_rules.repositories.iter();
+        entries.filter_map(|entry| Place::parse(entry).ok()).flat_map(|place| place.files()).collect()
     }
 }
 

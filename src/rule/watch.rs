@@ -4,7 +4,7 @@
 //! catches what they miss (network file systems, folders that appear late, lost events). Either way the
 //! files' state decides: nothing is reloaded for an event without a change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, SystemTime};
@@ -28,7 +28,8 @@ pub enum Wake {
 }
 
 /// State of a file as far as a change would show: path behind symbolic links, length, time, inode.
-type State = Vec<(PathBuf, Option<(PathBuf, u64, Option<SystemTime>, u64)>)>;
+type FileState = Option<(PathBuf, u64, Option<SystemTime>, u64)>;
+type State = BTreeMap<PathBuf, FileState>;
 
 /// Watches folders and remembers the state of files.
 pub struct Watcher {
@@ -69,8 +70,16 @@ impl Watcher {
         (Self { notifier, folders: BTreeSet::new(), events, state: State::new() }, waker)
     }
 
-    /// Sets what is watched, and takes the files' state as known.
-    pub fn watch(&mut self, folders: impl IntoIterator<Item = PathBuf>, files: &[PathBuf]) {
+    /// Takes the state of files that are about to be read as known. It has to come before the reading: a
+    /// change in between is then read again instead of never.
+    pub fn note(&mut self, files: &[PathBuf]) {
+        let mut known = std::mem::take(&mut self.state);
+        let mut state = |path: &PathBuf| known.remove(path).unwrap_or_else(|| file_state(path));
+        self.state = files.iter().map(|path| (path.clone(), state(path))).collect();
+    }
+
+    /// Sets what is watched.
+    pub fn watch(&mut self, folders: impl IntoIterator<Item = PathBuf>) {
         let wanted: BTreeSet<PathBuf> = folders.into_iter().collect();
         if let Some(notifier) = &mut self.notifier {
             for gone in self.folders.difference(&wanted) {
@@ -88,26 +97,23 @@ impl Watcher {
                 self.folders.insert(folder);
             }
         }
-        self.state = state_of(files);
     }
 
-    /// Waits until something changed, somebody asks, or the server ends. `files` names the files anew at
-    /// every look, since patterns may name others by then.
-    pub fn wait(&self, files: impl Fn() -> Vec<PathBuf>) -> Wake {
-        loop {
+    /// Waits until something changed, somebody asks, or the server ends; the state at the return is taken
+    /// as known. `files` names the files anew at every look, since patterns may name others by then.
+    pub fn wait(&mut self, files: impl Fn() -> Vec<PathBuf>) -> Wake {
+        let wake = loop {
+            if state_of(&files()) != self.state {
+                break self.settle(&files).unwrap_or(Wake::Look);
+            }
             match self.events.recv_timeout(LOOK) {
                 Ok(Wake::Look) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(wake) => return wake,
+                Ok(wake) => break wake,
                 Err(RecvTimeoutError::Disconnected) => return Wake::Stop,
             }
-            if state_of(&files()) == self.state {
-                continue;
-            }
-            match self.settle(&files) {
-                Some(wake) => return wake,
-                None => return Wake::Look,
-            }
-        }
+        };
+        self.state = state_of(&files());
+        wake
     }
 
     /// Waits until the files are left alone for a moment.
@@ -140,4 +146,39 @@ fn file_state(path: &Path) -> Option<(PathBuf, u64, Option<SystemTime>, u64)> {
     let real = path.canonicalize().ok()?;
     let metadata = std::fs::metadata(&real).ok()?;
     Some((real, metadata.len(), metadata.modified().ok(), metadata.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_change_after_the_state_was_noted_is_seen_even_if_nothing_was_watched_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new] = ["old.yaml", "new.yaml"].map(|name| folder.path().join(name));
+        fs::write(&old, "[]").unwrap();
+        let files = || vec![old.clone(), new.clone()];
+        for change in [&new, &old] {
+            let (mut watcher, _waker) = Watcher::new();
+            watcher.note(&files());
+            fs::write(change, "[1, 2]").unwrap();
+            watcher.watch([folder.path().to_owned()]);
+            assert_eq!(watcher.wait(files), Wake::Look);
+        }
+    }
+
+    #[test]
+    fn what_was_noted_stays_known_when_more_files_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, rules] = ["config.yaml", "rules.yaml"].map(|name| folder.path().join(name));
+        let (mut watcher, waker) = Watcher::new();
+        watcher.note(std::slice::from_ref(&config));
+        fs::write(&config, "{}").unwrap();
+        let files = || vec![config.clone(), rules.clone()];
+        watcher.note(&files());
+        assert_eq!(watcher.wait(files), Wake::Look);
+        waker.reload();
+        assert_eq!(watcher.wait(files), Wake::Asked);
+    }
 }

@@ -28,9 +28,9 @@ impl Reloader {
         let mut dropped = 0;
         loop {
             let folders = self.folders();
-            let files = self.files();
-            self.watcher.watch(folders, &files);
-            match self.watcher.wait(|| self.files()) {
+            self.watcher.watch(folders);
+            let (repository, sources) = (&self.repository, &self.sources);
+            match self.watcher.wait(|| files(repository, sources)) {
                 Wake::Stop => return,
                 Wake::Asked => info!("reload asked for"),
                 Wake::Look => {}
@@ -49,16 +49,13 @@ impl Reloader {
         self.repository.watched_folders().into_iter().chain(configs).collect()
     }
 
-    fn files(&self) -> Vec<PathBuf> {
-        self.repository.files().into_iter().chain(self.sources.files.iter().cloned()).collect()
-    }
-
     /// One reload: configuration first, then the rules under it. What is broken leaves what was in force.
     fn reload(&mut self) {
         match config::load(&self.sources) {
             Ok(loaded) => {
                 warn_of_restart(self.repository.config(), &loaded.config);
                 self.repository.set_config(Arc::new(loaded.config));
+                self.watcher.note(&files(&self.repository, &self.sources));
             }
             Err(report) => {
                 log_report(&report);
@@ -80,6 +77,11 @@ impl Reloader {
         );
         self.live.store(Snapshot::new(loaded.engine, Arc::clone(self.repository.config())));
     }
+}
+
+/// Every file that a reload reads.
+pub fn files(repository: &Repository, sources: &Sources) -> Vec<PathBuf> {
+    repository.files().into_iter().chain(sources.files.iter().cloned()).collect()
 }
 
 /// Listeners and log output are set up once.

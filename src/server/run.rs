@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::api::{self, Worker};
 use super::live::{Live, Snapshot};
-use super::reload::{Reloader, log_report};
+use super::reload::{self, Reloader, log_report};
 use super::{listen, log};
 use crate::cache::Cache;
 use crate::config::{self, Loaded, Sources};
@@ -58,6 +58,8 @@ pub enum StartError {
 
 /// Loads, binds, serves, and returns after a clean end. Findings that do not stop the server are logged.
 pub fn run(sources: Sources) -> Result<(), StartError> {
+    let (mut watcher, waker) = Watcher::new();
+    watcher.note(&sources.files);
     let Loaded { config, report, .. } =
         config::load(&sources).map_err(|r| StartError::Findings(Box::new(r)))?;
     let log = log::start(&config.log);
@@ -66,6 +68,7 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     let shared =
         Shared { jwks: Arc::new(JwksStore::new()), cache: Arc::new(Cache::new(config.cache_max_bytes)) };
     let mut repository = Repository::new(Arc::clone(&config), shared.clone());
+    watcher.note(&reload::files(&repository, &sources));
     let loaded = repository.reload();
     if loaded.fatal {
         return Err(StartError::Findings(Box::new(loaded.report)));
@@ -74,7 +77,6 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     let rules = loaded.engine.rules();
     info!(rules.loaded = rules.all().len(), rules.valid = rules.valid().count(), "access rules loaded");
     let live = Arc::new(Live::new(Snapshot::new(loaded.engine, Arc::clone(&config)), shared));
-    let (watcher, waker) = Watcher::new();
     let reloader =
         Reloader { live: Arc::clone(&live), repository, sources, watcher, dropped: log.dropped.clone() };
     let watching = std::thread::Builder::new().name("reload".to_owned()).spawn(move || reloader.run())?;
