@@ -48,7 +48,14 @@ impl Matched {
 impl Session {
     /// A session as it is before the first authenticator.
     pub fn new(captures: Captures, matched: Matched) -> Self {
-        Self { subject: Arc::clone(&NOBODY), extra: None, anonymous: false, headers: HeaderList::default(), captures, matched }
+        Self {
+            subject: Arc::clone(&NOBODY),
+            extra: None,
+            anonymous: false,
+            headers: HeaderList::default(),
+            captures,
+            matched,
+        }
     }
 }
 
