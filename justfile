@@ -26,3 +26,7 @@ gateways:
 # Everything that CI runs.
 ci:
     bash .ci/run
+
+# Licences and sources of the dependencies; needs cargo-deny.
+deny:
+    cargo deny check licenses bans sources

@@ -152,3 +152,24 @@ fn file_state(path: &Path) -> Option<(PathBuf, u64, Option<SystemTime>, u64)> {
     let metadata = std::fs::metadata(&real).ok()?;
     Some((real, metadata.len(), metadata.modified().ok(), metadata.ino()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_change_after_the_state_was_taken_is_seen_even_if_nothing_was_watched_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new] = ["old.yaml", "new.yaml"].map(|name| folder.path().join(name));
+        fs::write(&old, "[]").unwrap();
+        let files = || vec![old.clone(), new.clone()];
+        for change in [&new, &old] {
+            let (mut watcher, _waker) = Watcher::new();
+            let known = state_of(&files());
+            fs::write(change, "[1, 2]").unwrap();
+            watcher.watch([folder.path().to_owned()], known);
+            assert_eq!(watcher.wait(files), Wake::Changed);
+        }
+    }
+}

@@ -26,6 +26,7 @@ const GO: &[Row] = &[
 
 const TERA: &[Row] = &[
     ("a tag that is not closed", "{{ subject"),
+    ("a name that there is not", "{{ subjekt }}"),
     ("an unknown filter", "{{ subject | shout }}"),
     ("an `if` without an end", "{% if subject %}x"),
     ("an unknown tag", "{% unless subject %}"),
