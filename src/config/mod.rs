@@ -13,6 +13,7 @@ pub mod not_yet;
 mod stage;
 mod tls;
 mod units;
+mod validation;
 
 pub use self::layers::Documents;
 pub use self::load::{Loaded, load};

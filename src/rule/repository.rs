@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::compile;
 use super::load::{self, Document};
-use super::source::Place;
+use super::source::{Place, entry_source};
 use crate::config::Config;
-use crate::diagnostic::{Finding, Report, Source};
+use crate::diagnostic::{Finding, Report};
 use crate::pipeline::{Engine, Shared};
 
 /// All rule documents, as last read without error.
@@ -90,12 +90,6 @@ impl Repository {
     pub fn files(&self) -> Vec<PathBuf> {
         self.sources.iter().flat_map(|kept| kept.place.files()).collect()
     }
-}
-
-/// Names a source by its entry: URLs without what might be a secret in them.
-fn entry_source(entry: &str) -> Arc<Source> {
-    let name = entry.split(['?', '#']).next().unwrap_or_default().to_owned();
-    Arc::new(Source { name, path: None, text: None })
 }
 
 /// Reads a place. Of what fails, the old documents stay.
