@@ -1,10 +1,11 @@
 //! One rule's pattern, from its source to what runs.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::engine::Engine;
-use super::literal::{Canonical, Region};
+use super::literal::Canonical;
 use super::pieces::{Piece, split};
 use super::program::{self, Program};
 use super::required::Required;
@@ -18,8 +19,14 @@ const MAX_SOURCE: usize = 16 << 10;
 const MAX_GROUPS: usize = 500;
 
 /// A compiled pattern for `scheme://host/path`. Cloning is cheap.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Pattern(Arc<Compiled>);
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0.strategy.name(), self.0.source)
+    }
+}
 
 #[derive(Debug)]
 struct Compiled {
@@ -43,8 +50,6 @@ pub(super) struct Part {
     pub span: Range<usize>,
     /// Whether it stands in `<…>`.
     pub fragment: bool,
-    /// The part of the URL where it begins.
-    pub region: Region,
     /// What it means, in canonical form.
     pub node: Node,
 }
@@ -117,14 +122,14 @@ pub(super) fn read(strategy: Strategy, source: &str) -> Result<Reading, Fault> {
                 let span = inner.start.saturating_sub(1)..inner.end + 1;
                 lint::fragment(&node, region, &span, &mut warnings);
                 let node = Node::Capture(slots.of_label(label), Box::new(node));
-                Part { span, fragment: true, region, node }
+                Part { span, fragment: true, node }
             }
             (Piece::Fragment(span) | Piece::Literal(span), _) => {
                 let text = source.get(span.clone()).unwrap_or_default();
                 let next = nodes.peek().and_then(|next| next.as_ref().map(|(_, node)| node));
                 let (node, odd) = canonical.literal(text, next);
                 lint::literal(text, &odd, &span, &mut warnings);
-                Part { span, fragment: false, region, node }
+                Part { span, fragment: false, node }
             }
         });
     }

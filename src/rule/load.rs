@@ -94,6 +94,7 @@ fn read(source: &Arc<Source>, report: &mut Report) -> Option<Vec<Written>> {
             continue;
         }
         document::fold_rule_keys(&mut value);
+        drop_nulls(&mut value);
         let id = value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let id = (!id.is_empty()).then_some(id);
         // What is missing is said by the compiler, which knows what for.
@@ -118,6 +119,23 @@ fn read(source: &Arc<Source>, report: &mut Report) -> Option<Vec<Written>> {
         }
     }
     Some(rules)
+}
+
+/// An explicit null is as good as nothing for a rule, its `match`, `upstream` and handlers.
+fn drop_nulls(rule: &mut Value) {
+    let Some(rule) = rule.as_object_mut() else { return };
+    rule.retain(|_, value| !value.is_null());
+    for key in ["match", "upstream", "authorizer"] {
+        if let Some(Value::Object(object)) = rule.get_mut(key) {
+            object.retain(|_, value| !value.is_null());
+        }
+    }
+    for key in ["authenticators", "mutators", "errors"] {
+        let handlers = rule.get_mut(key).and_then(Value::as_array_mut);
+        for handler in handlers.into_iter().flatten().filter_map(Value::as_object_mut) {
+            handler.retain(|_, value| !value.is_null());
+        }
+    }
 }
 
 fn kind(value: &Value) -> &'static str {

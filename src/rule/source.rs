@@ -56,8 +56,7 @@ impl Place {
             None => (String::new(), entry),
         };
         match scheme.as_str() {
-            "" if !rest.is_empty() => Ok(Self::path(rest)),
-            "file" if !rest.is_empty() => Ok(Self::path(rest)),
+            "" | "file" if !rest.is_empty() => Ok(Self::path(rest)),
             "inline" => Ok(Self::Inline(rest.to_owned())),
             "http" | "https" | "s3" | "gs" | "azblob" => Err(Finding::error(
                 "source-not-there-yet",

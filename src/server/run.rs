@@ -85,7 +85,7 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
 async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result<(), StartError> {
     let listener = &config.serve.api;
     let for_workers = Arc::clone(&live);
-    let mut server = HttpServer::new(move || {
+    let server = HttpServer::new(move || {
         let context = Context::new(Rc::new(Client::new()));
         let worker = Rc::new(Worker { live: Arc::clone(&for_workers), context });
         App::new().default_service(web::to(move |request, payload| {
@@ -98,31 +98,17 @@ async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result
     .keep_alive(listener.idle_timeout)
     .client_request_timeout(listener.read_timeout)
     .shutdown_timeout(DRAIN_SECONDS);
-    let secure = listener.tls.is_some();
-    let mut refused = None;
-    for (host, port) in listen::addresses(listener) {
-        let address = (host.as_str(), port);
-        let bound = match &listener.tls {
-            Some(tls) => {
-                let acceptor = listen::acceptor(tls)
-                    .map_err(|e| StartError::Tls { name: "api", reason: e.to_string() })?;
-                server.bind_openssl(address, acceptor)
-            }
-            None => server.bind(address),
-        };
-        match bound {
-            Ok(bound) => {
-                server = bound;
-                refused = None;
-                break;
-            }
-            Err(error) => return Err(listen_error(&host, port, &error)),
+    let (host, port) = listen::address(listener);
+    let bound = match &listener.tls {
+        Some(tls) => {
+            let acceptor =
+                listen::acceptor(tls).map_err(|e| StartError::Tls { name: "api", reason: e.to_string() })?;
+            server.bind_openssl((host.as_str(), port), acceptor)
         }
-    }
-    if let Some(error) = refused {
-        return Err(error);
-    }
-    let scheme = if secure { "https" } else { "http" };
+        None => server.bind((host.as_str(), port)),
+    };
+    let server = bound.map_err(|error| listen_error(&host, port, &error))?;
+    let scheme = if listener.tls.is_some() { "https" } else { "http" };
     listen::announce("api", scheme, &server.addrs());
     let server = server.run();
     rt::spawn(follow_signals(server.handle(), waker)?);

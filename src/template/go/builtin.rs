@@ -1,13 +1,15 @@
 //! The functions of `text/template` itself, and the two that Oathkeeper adds.
 
+#![expect(clippy::unnecessary_wraps, reason = "all functions have one signature")]
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::function::{Args, Function, Scope};
 use super::members::element;
 use super::printf;
+use super::query;
 use super::text::{is_printable, printed, sprint};
-use super::url::query_escape;
 use super::value::{Answer, Fault, Kind, Value};
 
 /// `and` and `or` are not here: they do not evaluate all of their arguments.
@@ -125,16 +127,33 @@ fn basic(value: &Value<'_>) -> Basic {
     }
 }
 
-/// Order of two values of one basic kind, or of two integers; `None` when Go does not compare them.
-fn order(a: &Value<'_>, b: &Value<'_>) -> Option<Option<Ordering>> {
-    Some(match (a, b) {
+/// How two values compare.
+enum Order {
+    Known(Ordering),
+    /// Not a number compares with nothing.
+    None,
+    /// Go does not compare values of these types.
+    Incompatible,
+}
+
+impl Order {
+    fn of(order: Option<Ordering>) -> Self {
+        order.map_or(Self::None, Self::Known)
+    }
+}
+
+/// Order of two values of one basic kind, or of two integers.
+fn order(a: &Value<'_>, b: &Value<'_>) -> Order {
+    Order::of(match (a, b) {
         (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
         (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
         (Value::Exact(a), Value::Exact(b)) => Some(whole(*a).cmp(&whole(*b))),
         _ => match (basic(a), basic(b)) {
-            (Basic::Float, Basic::Float) => a.as_float()?.partial_cmp(&b.as_float()?),
+            (Basic::Float, Basic::Float) => {
+                a.as_float().zip(b.as_float()).and_then(|(a, b)| a.partial_cmp(&b))
+            }
             (Basic::Int | Basic::Uint, Basic::Int | Basic::Uint) => Some(integer(a).cmp(&integer(b))),
-            _ => return None,
+            _ => return Order::Incompatible,
         },
     })
 }
@@ -156,29 +175,40 @@ fn integer(value: &Value<'_>) -> i128 {
 const INCOMPATIBLE: &str = "values of different types cannot be compared";
 
 fn equal(a: &Value<'_>, b: &Value<'_>) -> Result<bool, Fault> {
-    if let Some(order) = order(a, b) {
-        return Ok(order == Some(Ordering::Equal));
+    match order(a, b) {
+        Order::Known(order) => return Ok(order.is_eq()),
+        Order::None => return Ok(false),
+        Order::Incompatible => {}
     }
     if a.is_nil() || b.is_nil() {
         // Nil equals nil of any type, nothing else.
-        let empty = |value: &Value<'_>| match value {
-            Value::Nil | Value::Lost | Value::User(None) => true,
-            Value::List(list) => list.is_nil(),
-            Value::Dict(dict) => dict.is_nil(),
-            Value::Fields(fields) => fields.is_nil(),
-            _ => false,
-        };
-        return Ok(empty(a) && empty(b));
+        return Ok(is_empty_pointer(a) && is_empty_pointer(b));
     }
-    if basic(a) != basic(b) {
+    if basic(a) != basic(b) || a.kind_name() != b.kind_name() {
         return Err(Fault::from(INCOMPATIBLE));
     }
+    if is_empty_pointer(a) || is_empty_pointer(b) {
+        return Ok(is_empty_pointer(a) && is_empty_pointer(b));
+    }
     match (a, b) {
-        (Value::Url(a), Value::Url(b)) => Ok(std::rc::Rc::ptr_eq(a, b)),
+        (Value::Url(a), Value::Url(b)) => Ok(a == b),
         (Value::Time(a), Value::Time(b)) => Ok(a == b),
-        (Value::List(a), Value::List(b)) if a.is_nil() || b.is_nil() => Ok(a.is_nil() && b.is_nil()),
-        (Value::Dict(a), Value::Dict(b)) if a.is_nil() || b.is_nil() => Ok(a.is_nil() && b.is_nil()),
-        _ => Err(Fault::from("values of this type cannot be compared")),
+        (Value::Session(_), Value::Session(_)) => Ok(true),
+        (Value::List(_) | Value::Dict(_) | Value::Fields(_) | Value::Match(_), _) => {
+            Err(Fault::from("values of this type cannot be compared"))
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Nil, of whatever type.
+fn is_empty_pointer(value: &Value<'_>) -> bool {
+    match value {
+        Value::Nil | Value::Lost | Value::User(None) => true,
+        Value::List(list) => list.is_nil(),
+        Value::Dict(dict) => dict.is_nil(),
+        Value::Fields(fields) => fields.is_nil(),
+        _ => false,
     }
 }
 
@@ -187,7 +217,11 @@ fn less(a: &Value<'_>, b: &Value<'_>) -> Result<bool, Fault> {
         (Basic::Other, _) | (_, Basic::Other) | (Basic::Bool, Basic::Bool) => {
             Err(Fault::from("values of this type have no order"))
         }
-        _ => order(a, b).map(|order| order == Some(Ordering::Less)).ok_or_else(|| Fault::from(INCOMPATIBLE)),
+        _ => match order(a, b) {
+            Order::Known(order) => Ok(order.is_lt()),
+            Order::None => Ok(false),
+            Order::Incompatible => Err(Fault::from(INCOMPATIBLE)),
+        },
     }
 }
 
@@ -220,8 +254,16 @@ fn ge<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     Ok(Value::Bool(!less(args.get(0), args.get(1))?))
 }
 
+/// Arguments as the template would print them.
+fn shown(args: &mut Args<'_, '_>) -> Result<String, Fault> {
+    for value in args.0.iter_mut().filter(|value| matches!(value, Value::Nil)) {
+        *value = Value::text("<no value>");
+    }
+    sprint(args.rest(0))
+}
+
 fn html<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
-    let text = sprint(args.rest(0))?;
+    let text = shown(args)?;
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -238,7 +280,7 @@ fn html<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
 }
 
 fn js<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
-    let text = sprint(args.rest(0))?;
+    let text = shown(args)?;
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let escaped: Cow<'static, str> = match c {
@@ -258,5 +300,5 @@ fn js<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
 }
 
 fn urlquery<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
-    Ok(Value::text(query_escape(&sprint(args.rest(0))?)))
+    Ok(Value::text(query::escape(&shown(args)?)))
 }

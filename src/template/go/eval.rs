@@ -9,9 +9,11 @@ use super::fields::Fields;
 use super::function::{Args, Function};
 use super::members::{self, Member};
 use super::program::{Expr, Known, UrlPart, What};
+use super::query;
 use super::run::{Outcome, Run};
 use super::url::{self, Url};
 use super::value::{Kind, Value};
+use crate::template::Missing;
 
 impl<'d> Run<'d> {
     /// What an expression comes to.
@@ -37,9 +39,12 @@ impl<'d> Run<'d> {
                 }
                 Ok(value)
             }
-            What::Member { of, name, args } => {
+            What::Member { of, name, args, settled } => {
                 self.step(expr.span)?;
                 let of = self.nested(of, dot)?;
+                if of.is_nil() && (*settled || matches!(of, Value::Lost)) {
+                    return self.member_of_nothing(expr);
+                }
                 self.member(expr, &of, name, args, dot)
             }
             What::And(args) => self.logic(args, dot, false),
@@ -89,6 +94,10 @@ impl<'d> Run<'d> {
     /// A value as an argument of a kind. What a chain lost on its way is an empty text where a text is
     /// wanted, and nil is a map without entries.
     fn fit(&self, arg: &Expr, value: Value<'d>, wanted: Kind, function: &str) -> Outcome<Value<'d>> {
+        let value = match value {
+            Value::Lost if !self.program.options.nil_in_chain_is_empty() => Value::Nil,
+            value => value,
+        };
         if wanted == Kind::Any || value.is(wanted) {
             return Ok(value);
         }
@@ -144,6 +153,14 @@ impl<'d> Run<'d> {
         }
     }
 
+    /// A field of a nil without a type: nothing, unless nothing is to be an error.
+    fn member_of_nothing(&self, expr: &Expr) -> Outcome<Value<'d>> {
+        if self.program.options.missing == Missing::Error {
+            return self.nil_in_chain(expr);
+        }
+        Ok(Value::Lost)
+    }
+
     fn known(&mut self, known: &'d Known, expr: &'d Expr) -> Outcome<Value<'d>> {
         let view = self.view;
         let data = &view.data;
@@ -157,7 +174,7 @@ impl<'d> Run<'d> {
             },
             Known::RequestHeader(name) => Value::Text(data.request_header(name)),
             Known::Header(name) => Value::Text(data.session_header(name).unwrap_or_default()),
-            Known::QueryValue(name) => Value::Text(url::query_value(data.request.query(), name)),
+            Known::QueryValue(name) => Value::Text(query::value(data.request.query(), name)),
             Known::Method => Value::text(data.request.method()),
             Known::UrlPart(part) => match part {
                 UrlPart::Scheme => Value::text(data.request.scheme()),
@@ -171,7 +188,7 @@ impl<'d> Run<'d> {
                 UrlPart::RequestUri => Value::text(Url::of(data).request_uri()),
             },
             Known::Url => Value::Url(view.url()),
-            Known::Query => Value::Fields(Fields::Query(Rc::new(url::parse_query(data.request.query())))),
+            Known::Query => Value::Fields(Fields::Query(Rc::new(query::parse(data.request.query())))),
             Known::Headers => Value::Fields(Fields::Session(view)),
             Known::RequestHeaders => Value::Fields(Fields::Request(view)),
             Known::Captures => Value::List(view.captures()),

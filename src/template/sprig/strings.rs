@@ -49,7 +49,7 @@ fn hello<'d>(_: &mut Scope<'d>, _: &mut Args<'_, 'd>) -> Answer<'d> {
 }
 
 /// Keeps only a part of a text, without copying one that is borrowed.
-fn cut<'d>(text: Value<'d>, part: impl FnOnce(&str) -> &str) -> Answer<'d> {
+fn cut(text: Value<'_>, part: impl FnOnce(&str) -> &str) -> Answer<'_> {
     Ok(match text {
         Value::Text(Cow::Borrowed(text)) => {
             let part = part(text);
@@ -249,6 +249,7 @@ fn join<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
 fn sort_alpha<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     let mut parts = match args.get(0) {
         nil if nil.is_nil() => vec![Cow::Borrowed("<nil>")],
+        Value::List(list) if list.is_nil() => return Ok(args.take(0)),
         value => texts(value)?,
     };
     parts.sort_unstable();
