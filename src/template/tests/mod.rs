@@ -105,6 +105,7 @@ impl Scene {
             header: &self.header,
             request: &request,
             captures: &self.captures,
+            matched: request.primary().map_or("", crate::request::Reading::text),
         };
         template.render(&data).map_err(|error| error.0)
     }
