@@ -68,7 +68,7 @@ mod tests {
         let context = BuildContext {
             rule_id: "",
             strategy: Strategy::Regexp,
-            template_engine: config.template_engine,
+            templates: config.templates,
             shared: &shared,
         };
         let bare = |id: &str| HandlerSpec { handler: id.to_owned(), config: None };

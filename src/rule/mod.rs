@@ -3,8 +3,10 @@
 
 mod across;
 pub mod compile;
+pub mod explain;
 pub mod load;
 pub mod migrate;
+pub mod overlap;
 pub mod repository;
 mod set;
 pub mod source;
