@@ -17,6 +17,13 @@ pub struct Shared {
     pub cache: Arc<Cache>,
 }
 
+impl Shared {
+    /// No keys yet, nothing remembered; caches may grow to so many bytes in all.
+    pub fn new(cache_bytes: usize) -> Self {
+        Self { jwks: Arc::new(JwksStore::new()), cache: Arc::new(Cache::new(cache_bytes)) }
+    }
+}
+
 /// What one worker lends to the decisions it makes. Not `Send`: the HTTP client is bound to its thread.
 pub struct Context {
     /// The worker's HTTP client.

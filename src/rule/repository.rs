@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::compile;
 use super::load::{self, Document};
-use super::source::Place;
+use super::source::{Place, entry_source};
 use crate::config::Config;
-use crate::diagnostic::{Finding, Report, Source};
+use crate::diagnostic::{Finding, Report};
 use crate::pipeline::{Engine, Shared};
 
 /// All rule documents, as last read without error.
@@ -93,12 +93,6 @@ impl Repository {
     fn places(&self) -> impl Iterator<Item = Place> {
         self.config.access_rules.repositories.iter().filter_map(|entry| Place::parse(entry).ok())
     }
-}
-
-/// Names a source by its entry: URLs without what might be a secret in them.
-fn entry_source(entry: &str) -> Arc<Source> {
-    let name = entry.split(['?', '#']).next().unwrap_or_default().to_owned();
-    Arc::new(Source { name, path: None, text: None })
 }
 
 /// Reads a place. Of what fails, the old documents stay.
