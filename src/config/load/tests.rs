@@ -52,7 +52,7 @@ fn without_any_source_the_defaults_count() {
     assert_eq!(config.access_rules.strategy, Strategy::Regexp);
     assert!(config.access_rules.repositories.is_empty());
     assert_eq!(config.fallback, ["json"]);
-    assert_eq!(config.cache_max_bytes, 16 << 20);
+    assert_eq!(config.cache_max_bytes, 32 << 20);
     let enabled: Vec<&str> =
         [&config.authenticators, &config.authorizers, &config.mutators, &config.error_handlers]
             .into_iter()
