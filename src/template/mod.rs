@@ -147,7 +147,11 @@ impl Template {
 
     /// Renders to text.
     pub fn render(&self, data: &Data<'_>) -> Result<String, RenderError> {
-        let mut out = String::new();
+        let mut out = String::with_capacity(match &self.0 {
+            Language::Literal(text) => text.len(),
+            Language::Go(program) => program.room(),
+            Language::Tera(_) => 0,
+        });
         self.render_into(data, &mut out)?;
         Ok(out)
     }
