@@ -65,6 +65,7 @@ pub fn names(kind: Kind) -> &'static [&'static str] {
         Kind::Time => &[
             "Unix",
             "UnixMilli",
+            "UnixMicro",
             "UnixNano",
             "Year",
             "Month",
@@ -72,9 +73,11 @@ pub fn names(kind: Kind) -> &'static [&'static str] {
             "Hour",
             "Minute",
             "Second",
+            "Nanosecond",
             "YearDay",
             "Weekday",
             "Format",
+            "AddDate",
             "UTC",
             "Local",
             "String",
@@ -174,8 +177,9 @@ fn of_url(name: &str) -> Member {
 
 fn of_time(name: &str) -> Member {
     match name {
-        "Unix" | "UnixMilli" | "UnixNano" => method(&[], Kind::Int64),
-        "Year" | "Day" | "Hour" | "Minute" | "Second" | "YearDay" => method(&[], Kind::Int),
+        "Unix" | "UnixMilli" | "UnixMicro" | "UnixNano" => method(&[], Kind::Int64),
+        "Year" | "Day" | "Hour" | "Minute" | "Second" | "Nanosecond" | "YearDay" => method(&[], Kind::Int),
+        "AddDate" => method(&[Kind::Int, Kind::Int, Kind::Int], Kind::Time),
         "Month" | "Weekday" | "String" => method(&[], Kind::Text),
         "Format" => method(&[Kind::Text], Kind::Text),
         "UTC" | "Local" => method(&[], Kind::Time),
