@@ -7,14 +7,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::cache::Cache;
 use crate::keys::JwksStore;
 use crate::upstream::Fetch;
+use crate::upstream::calls::Calls;
 
-/// What all workers share and what outlives a reload: key sets and caches.
+/// What all workers share and what outlives a reload: key sets, caches, calls under way.
 #[derive(Clone)]
 pub struct Shared {
     /// Key sets by URL, fetched and refreshed in one place.
     pub jwks: Arc<JwksStore>,
     /// What is remembered between requests, under one byte budget.
     pub cache: Arc<Cache>,
+    /// Calls to backends that are under way.
+    pub calls: Arc<Calls>,
+}
+
+impl Shared {
+    /// With an empty store of key sets and a cache of at most `bytes`.
+    pub fn new(bytes: usize) -> Self {
+        Self { jwks: Arc::default(), cache: Arc::new(Cache::new(bytes)), calls: Arc::default() }
+    }
 }
 
 /// What one worker lends to the decisions it makes. Not `Send`: the HTTP client is bound to its thread.

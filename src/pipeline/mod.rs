@@ -13,6 +13,7 @@ pub mod errors;
 pub mod grant;
 pub mod handler;
 pub mod mutate;
+pub mod outage;
 pub mod session;
 pub mod step;
 

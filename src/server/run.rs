@@ -13,10 +13,8 @@ use super::api::{self, Worker};
 use super::live::{Live, Snapshot};
 use super::reload::{Reloader, log_report};
 use super::{listen, log};
-use crate::cache::Cache;
 use crate::config::{self, Loaded, Sources};
 use crate::diagnostic::Report;
-use crate::keys::JwksStore;
 use crate::pipeline::{Context, Shared};
 use crate::rule::Repository;
 use crate::rule::watch::{Waker, Watcher};
@@ -63,8 +61,7 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     let log = log::start(&config.log);
     log_report(&report);
     let config = Arc::new(config);
-    let shared =
-        Shared { jwks: Arc::new(JwksStore::new()), cache: Arc::new(Cache::new(config.cache_max_bytes)) };
+    let shared = Shared::new(config.cache_max_bytes);
     let mut repository = Repository::new(Arc::clone(&config), shared.clone());
     let loaded = repository.reload();
     if loaded.fatal {

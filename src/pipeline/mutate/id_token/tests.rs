@@ -36,7 +36,7 @@ impl Mint {
 
     fn with(store: JwksStore, config: Value) -> Self {
         TIME.set(NOW);
-        let shared = Shared { jwks: Arc::new(store), cache: Arc::default() };
+        let shared = Shared { jwks: Arc::new(store), ..Shared::new(crate::cache::DEFAULT_BUDGET) };
         let fetch = FakeFetch::new();
         let context = Context { fetch: fetch.clone(), clock: || TIME.get() };
         Self { mutator: build(&shared, config).unwrap(), context, fetch }
@@ -189,7 +189,7 @@ fn a_token_is_used_again_until_a_tenth_of_its_time_is_left() {
 #[test]
 fn handlers_with_other_settings_do_not_share_tokens() {
     run(async {
-        let shared = Shared { jwks: Arc::default(), cache: Arc::default() };
+        let shared = Shared::new(crate::cache::DEFAULT_BUDGET);
         let mut tokens = Vec::new();
         let base = json!({"issuer_url": "https://gate.test/", "jwks_url": inline("sign-two-private")});
         for more in [
@@ -256,7 +256,7 @@ fn the_key_can_be_chosen() {
 
 #[test]
 fn what_cannot_be_built() {
-    let shared = Shared { jwks: Arc::default(), cache: Arc::default() };
+    let shared = Shared::new(crate::cache::DEFAULT_BUDGET);
     for (config, pointer, message) in [
         (
             json!({"issuer_url": "x", "jwks_url": "s3://b/k"}),
