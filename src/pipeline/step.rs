@@ -74,10 +74,14 @@ pub fn build_error(
     (ErrorStep { id: written.handler.clone(), when, handler }, findings)
 }
 
+/// The handler's global configuration with the rule's own over it.
 fn merged(handlers: &Handlers, written: &HandlerSpec) -> Value {
-    let global = handlers.0.get(&written.handler).map(|h| &h.config);
-    let empty = Value::Object(serde_json::Map::new());
-    merge(global.unwrap_or(&empty), written.config.as_ref().unwrap_or(&Value::Null))
+    let global = handlers.0.get(&written.handler).map(|h| h.config.clone());
+    let global = global.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    match &written.config {
+        None | Some(Value::Null) => global,
+        Some(own) => merge(&global, own),
+    }
 }
 
 type Built<T> = Result<(Box<T>, Value), Fault>;

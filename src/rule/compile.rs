@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Rule;
-use super::load::Document;
+use super::load::{Document, Written};
 use super::set::RuleSet;
 use super::spec::{HandlerSpec, MatchSpec, RuleSpec};
 use crate::config::{Config, Stage};
@@ -25,11 +25,11 @@ pub fn engine<'d>(
     let mut rules = Vec::new();
     for document in documents {
         report.extend(document.warnings.clone());
-        for (index, spec) in &document.rules {
-            let (rule, findings) = rule(config, &document.source, spec, shared);
-            let id = (!spec.id.is_empty()).then_some(spec.id.as_str());
+        for written in &document.rules {
+            let (rule, findings) = rule(config, &document.source, written, shared);
+            let id = (!rule.id().is_empty()).then(|| rule.id().to_owned());
             for finding in findings {
-                report.push(&document.source, id, finding.under(&format!("/{index}")));
+                report.push(&document.source, id.as_deref(), finding.under(&format!("/{}", written.index)));
             }
             rules.push(Arc::new(rule));
         }
@@ -39,14 +39,20 @@ pub fn engine<'d>(
 }
 
 /// Compiles one rule. Findings have pointers from the rule's root.
-pub fn rule(config: &Config, source: &Arc<Source>, spec: &RuleSpec, shared: &Shared) -> (Rule, Vec<Finding>) {
+pub fn rule(
+    config: &Config,
+    source: &Arc<Source>,
+    written: &Written,
+    shared: &Shared,
+) -> (Rule, Vec<Finding>) {
+    let spec = &written.spec;
     let context = BuildContext {
         rule_id: &spec.id,
         strategy: config.access_rules.strategy,
         template_engine: config.template_engine,
         shared,
     };
-    let mut findings = Vec::new();
+    let mut findings = written.findings.clone();
     let pattern = pattern(spec, &context, &mut findings);
     check_upstream(spec, &mut findings);
     let authenticators = steps(

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::migrate;
 use super::spec::RuleSpec;
 use crate::config::document;
-use crate::diagnostic::{Finding, Report, Source};
+use crate::diagnostic::{Finding, Report, Severity, Source};
 use crate::schema;
 
 /// The rules of one document.
@@ -16,10 +16,21 @@ use crate::schema;
 pub struct Document {
     /// Where it came from, with its text.
     pub source: Arc<Source>,
-    /// Rules with their position in the document's list.
-    pub rules: Vec<(usize, RuleSpec)>,
+    /// Its rules, in order.
+    pub rules: Vec<Written>,
     /// What is odd about it without being wrong.
     pub warnings: Report,
+}
+
+/// A rule of a document.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Position in the document's list.
+    pub index: usize,
+    /// What it says.
+    pub spec: RuleSpec,
+    /// What the schema has to say about it; an error makes the rule invalid.
+    pub findings: Vec<Finding>,
 }
 
 /// Reads a document: JSON, or YAML where it is no JSON. One rule that cannot be read refuses the whole
@@ -69,17 +80,22 @@ pub fn decode(source: Arc<Source>) -> Result<Document, Report> {
         document::fold_rule_keys(&mut value);
         let id = value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let id = (!id.is_empty()).then_some(id);
+        // What is missing is said by the compiler, which knows what for.
         let mut findings = schema::rule().check(&value);
-        match migrate::migrate(&mut value) {
-            Ok(notes) => findings.extend(notes),
-            Err(finding) => findings.push(finding),
-        }
-        match RuleSpec::deserialize(&value) {
-            Ok(rule) => rules.push((index, rule)),
-            Err(error) if findings.iter().all(|f| f.severity < crate::diagnostic::Severity::Error) => {
+        findings.retain(|f| f.code != "missing-key");
+        let migrated = migrate::migrate(&mut value);
+        let spec = RuleSpec::deserialize(&value);
+        match (spec, migrated) {
+            (Ok(spec), Ok(notes)) => {
+                findings.extend(notes);
+                rules.push(Written { index, spec, findings });
+                continue;
+            }
+            (_, Err(finding)) => findings.push(finding),
+            (Err(error), Ok(_)) if findings.iter().all(|f| f.severity < Severity::Error) => {
                 findings.push(Finding::error("bad-rule", "", error.to_string()));
             }
-            Err(_) => {}
+            (Err(_), Ok(_)) => {}
         }
         for finding in findings {
             report.push(&source, id.as_deref(), finding.under(&pointer));
@@ -113,7 +129,7 @@ mod tests {
     #[test]
     fn keys_are_found_in_any_case() {
         let document = decode_text(r#"[{"ID": "a", "Match": {"URL": "http://x/", "Methods": ["GET"]}, "Authorizer": {"Handler": "allow"}}]"#).unwrap();
-        let (_, rule) = &document.rules[0];
+        let rule = &document.rules[0].spec;
         assert_eq!(rule.id, "a");
         assert_eq!(rule.authorizer.handler, "allow");
         assert!(rule.matches.is_some());

@@ -78,7 +78,8 @@ fn defaults_of_absent_settings_are_filled_in() {
         ("/log/level", json!("info")),
         (
             "/authenticators/jwt/config",
-            json!({"jwks_ttl": "1m", "jwks_max_wait": "1s", "scope_strategy": "none"}),
+            json!({"jwks_ttl": "1m", "jwks_max_wait": "1s", "scope_strategy": "none", "leeway": "0s",
+                "accept_missing_use": false, "accept_missing_kid": false}),
         ),
         ("/authenticators/anonymous", json!({"enabled": false, "config": {"subject": "anonymous"}})),
         ("/authenticators/noop", json!({"enabled": false})),

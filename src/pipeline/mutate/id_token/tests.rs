@@ -277,8 +277,7 @@ fn what_cannot_be_built() {
 
 #[test]
 fn the_schema_is_that_of_oathkeeper_and_some_switches() {
-    let schema: Value = serde_json::from_str(REGISTRATION.schema.unwrap()).unwrap();
-    let schema = jsonschema::draft7::options().should_validate_formats(true).build(&schema).unwrap();
+    let schema = crate::schema::handler(crate::config::Stage::Mutators, "id_token").unwrap();
     for (more, valid) in [
         (json!({}), true),
         (json!({"issuer_url": "just text", "ttl": "15m", "claims": "{}"}), true),
@@ -294,10 +293,10 @@ fn the_schema_is_that_of_oathkeeper_and_some_switches() {
     ] {
         let mut config = json!({"issuer_url": "x", "jwks_url": "file:///keys.json"});
         config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        assert_eq!(schema.is_valid(&config), valid, "{more}");
+        assert_eq!(is_valid(schema, &config), valid, "{more}");
     }
-    assert!(!schema.is_valid(&json!({"jwks_url": URL})), "no issuer");
-    assert!(!schema.is_valid(&json!({"issuer_url": "x"})), "no keys");
+    assert!(!is_valid(schema, &json!({"jwks_url": URL})), "no issuer");
+    assert!(!is_valid(schema, &json!({"issuer_url": "x"})), "no keys");
 }
 
 #[test]
@@ -311,4 +310,8 @@ fn public_halves_are_enough_to_verify() {
         let verifier = public.find("ec-1", false).unwrap().verifier(Algorithm::Es256).unwrap();
         assert!(Token::parse(token.as_bytes()).unwrap().is_signed_by(verifier));
     });
+}
+
+fn is_valid(schema: &crate::schema::Schema, config: &Value) -> bool {
+    schema.check(config).is_empty()
 }

@@ -1,0 +1,101 @@
+//! Data: what a template can see, read where it lies.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use crate::matcher::Captures;
+use crate::pipeline::session::{HeaderList, canonical_header_name};
+use crate::request::AccessRequest;
+
+/// What a template can see.
+#[derive(Clone, Copy)]
+pub struct Data<'d> {
+    /// `.Subject`
+    pub subject: &'d str,
+    /// `.Extra`
+    pub extra: Option<&'d Map<String, Value>>,
+    /// `.Header`: what mutators and authorizers have set so far.
+    pub header: &'d HeaderList,
+    /// `.MatchContext.Method`, `.URL`, `.Header`
+    pub request: &'d AccessRequest<'d>,
+    /// `.MatchContext.RegexpCaptureGroups`
+    pub captures: &'d Captures,
+}
+
+impl<'d> Data<'d> {
+    /// The text of a capture group; `None` when there are not so many groups.
+    ///
+    /// Groups are positions in the URL that was matched. A rule that only matched with the trailing slash
+    /// has them in that longer text.
+    pub(super) fn capture(&self, index: usize) -> Option<Cow<'d, str>> {
+        let Some(reading) = self.request.primary() else {
+            return (index < self.captures.len()).then_some(Cow::Borrowed(""));
+        };
+        let text = reading.text();
+        let span = self.captures.0.get(index)?.clone();
+        match span {
+            Some(span) if span.end as usize > text.len() => Some(Cow::Owned(
+                reading
+                    .with_slash()
+                    .and_then(|t| t.get(span.start as usize..span.end as usize).map(str::to_owned))
+                    .unwrap_or_default(),
+            )),
+            _ => self.captures.get(index, text).map(Cow::Borrowed),
+        }
+    }
+
+    /// `.MatchContext.Header.Get`: the first value, empty for none. Bytes that are not UTF-8 become U+FFFD.
+    pub(super) fn request_header(&self, name: &str) -> Cow<'d, str> {
+        if name.eq_ignore_ascii_case("host") {
+            return Cow::Borrowed("");
+        }
+        self.request.headers().first(name).map_or(Cow::Borrowed(""), String::from_utf8_lossy)
+    }
+
+    /// `.MatchContext.Header.Values`. `Host` is no header field to Go.
+    pub(super) fn request_header_values(&self, name: &str) -> Vec<Cow<'d, str>> {
+        let mut values = Vec::new();
+        if !name.eq_ignore_ascii_case("host") {
+            self.request.headers().each(name, &mut |value| values.push(String::from_utf8_lossy(value)));
+        }
+        values
+    }
+
+    /// `.MatchContext.Header` as Go sees it: canonical names, sorted, each with all its values.
+    pub(super) fn request_headers(&self) -> Vec<(Cow<'d, str>, Vec<Cow<'d, str>>)> {
+        let mut fields: Vec<(Cow<'d, str>, Vec<Cow<'d, str>>)> = Vec::new();
+        self.request.headers().all(&mut |name, value| {
+            if name.eq_ignore_ascii_case("host") {
+                return;
+            }
+            let name = canonical_header_name(name);
+            let value = String::from_utf8_lossy(value);
+            match fields.iter_mut().find(|(n, _)| *n == name) {
+                Some((_, values)) => values.push(value),
+                None => fields.push((Cow::Owned(name), vec![value])),
+            }
+        });
+        fields.sort_by(|a, b| a.0.cmp(&b.0));
+        fields
+    }
+
+    /// `.Header.Get`
+    pub(super) fn session_header(&self, name: &str) -> Option<Cow<'d, str>> {
+        self.header.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
+    }
+
+    /// `.Header` as Go sees it: canonical names, sorted.
+    pub(super) fn session_headers(&self) -> Vec<(Cow<'d, str>, Vec<Cow<'d, str>>)> {
+        let mut fields: Vec<(Cow<'d, str>, Vec<Cow<'d, str>>)> = self
+            .header
+            .iter()
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes());
+                (Cow::Owned(canonical_header_name(name.as_str())), vec![value])
+            })
+            .collect();
+        fields.sort_by(|a, b| a.0.cmp(&b.0));
+        fields
+    }
+}

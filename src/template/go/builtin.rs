@@ -1,0 +1,262 @@
+//! The functions of `text/template` itself, and the two that Oathkeeper adds.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use super::function::{Args, Function, Scope};
+use super::members::element;
+use super::printf;
+use super::text::{is_printable, printed, sprint};
+use super::url::query_escape;
+use super::value::{Answer, Fault, Kind, Value};
+
+/// `and` and `or` are not here: they do not evaluate all of their arguments.
+pub const FUNCTIONS: &[Function] = &[
+    Function::new("print", &[Kind::Any], Kind::Text, print),
+    Function::new("printIndex", &[Kind::Any, Kind::Int], Kind::Text, print_index),
+    Function::variadic("printf", &[Kind::Text], Kind::Any, Kind::Text, printf_),
+    Function::variadic("println", &[], Kind::Any, Kind::Text, println),
+    Function::new("not", &[Kind::Any], Kind::Bool, not),
+    Function::new("len", &[Kind::Any], Kind::Int, len),
+    Function::variadic("index", &[Kind::Any], Kind::Any, Kind::Any, index),
+    Function::variadic("eq", &[Kind::Any, Kind::Any], Kind::Any, Kind::Bool, eq),
+    Function::new("ne", &[Kind::Any, Kind::Any], Kind::Bool, ne),
+    Function::new("lt", &[Kind::Any, Kind::Any], Kind::Bool, lt),
+    Function::new("le", &[Kind::Any, Kind::Any], Kind::Bool, le),
+    Function::new("gt", &[Kind::Any, Kind::Any], Kind::Bool, gt),
+    Function::new("ge", &[Kind::Any, Kind::Any], Kind::Bool, ge),
+    Function::variadic("html", &[], Kind::Any, Kind::Text, html),
+    Function::variadic("js", &[], Kind::Any, Kind::Text, js),
+    Function::variadic("urlquery", &[], Kind::Any, Kind::Text, urlquery),
+];
+
+fn print<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    match args.take(0) {
+        text @ Value::Text(_) => Ok(text),
+        value => printed(&value).map(Value::text),
+    }
+}
+
+/// Element of a list as text; nothing where there is no list or no such element.
+fn print_index<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    let Value::List(list) = args.get(0) else { return Ok(Value::text("")) };
+    let index = usize::try_from(args.int(1)).map_err(|_| Fault::from("positions are counted from 0 on"))?;
+    match list.get(index) {
+        Some(text @ Value::Text(_)) => Ok(text),
+        Some(value) => super::text::plain(&value).map(Value::text),
+        None => Ok(Value::text("")),
+    }
+}
+
+fn printf_<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    printf::format(args.text(0), args.rest(1)).map(Value::text)
+}
+
+fn println<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    let mut out = String::new();
+    for (index, value) in args.rest(0).iter().enumerate() {
+        if index > 0 {
+            out.push(' ');
+        }
+        super::text::Sheet::new(&mut out).value(value)?;
+    }
+    out.push('\n');
+    Ok(Value::text(out))
+}
+
+fn not<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    Ok(Value::Bool(!args.get(0).is_true()))
+}
+
+fn len<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    let count = match args.get(0) {
+        Value::Text(text) => text.len(),
+        Value::List(list) => list.len(),
+        Value::Dict(dict) => dict.len(),
+        Value::Fields(fields) => fields.len(),
+        Value::Lost => 0,
+        Value::Nil => return Err(Fault::from("nil has no length")),
+        _ => return Err(Fault::from("this has no length")),
+    };
+    Ok(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)))
+}
+
+fn index<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    let mut item = args.take(0);
+    if matches!(item, Value::Nil) {
+        return Err(Fault::from("nil cannot be indexed"));
+    }
+    for at in 1..args.len() {
+        let key = args.get(at);
+        item = match (&item, key) {
+            (Value::Lost, _) => Value::Lost,
+            (Value::Dict(dict), Value::Text(key)) => dict.get(key).unwrap_or_else(|| dict.zero()),
+            (Value::Fields(fields), Value::Text(key)) => Value::List(fields.values(key, true)),
+            (Value::Dict(_) | Value::Fields(_), _) => {
+                return Err(Fault::from("a map can only be indexed by a text"));
+            }
+            (Value::List(_) | Value::Text(_), key) => element(&item, key)?,
+            (Value::Nil, _) => return Err(Fault::from("nil cannot be indexed")),
+            _ => return Err(Fault::from("this cannot be indexed")),
+        };
+    }
+    Ok(item)
+}
+
+/// What Go compares as one kind.
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum Basic {
+    Bool,
+    Int,
+    Uint,
+    Float,
+    Text,
+    Other,
+}
+
+fn basic(value: &Value<'_>) -> Basic {
+    match value {
+        Value::Bool(_) => Basic::Bool,
+        Value::Int(_) | Value::Int64(_) => Basic::Int,
+        Value::Uint64(_) | Value::Byte(_) => Basic::Uint,
+        Value::Float(_) | Value::Exact(_) => Basic::Float,
+        Value::Text(_) => Basic::Text,
+        _ => Basic::Other,
+    }
+}
+
+/// Order of two values of one basic kind, or of two integers; `None` when Go does not compare them.
+fn order(a: &Value<'_>, b: &Value<'_>) -> Option<Option<Ordering>> {
+    Some(match (a, b) {
+        (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
+        (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
+        (Value::Exact(a), Value::Exact(b)) => Some(whole(*a).cmp(&whole(*b))),
+        _ => match (basic(a), basic(b)) {
+            (Basic::Float, Basic::Float) => a.as_float()?.partial_cmp(&b.as_float()?),
+            (Basic::Int | Basic::Uint, Basic::Int | Basic::Uint) => Some(integer(a).cmp(&integer(b))),
+            _ => return None,
+        },
+    })
+}
+
+fn whole(whole: super::value::Whole) -> i128 {
+    match whole {
+        super::value::Whole::Positive(n) => i128::from(n),
+        super::value::Whole::Negative(n) => i128::from(n),
+    }
+}
+
+fn integer(value: &Value<'_>) -> i128 {
+    match value {
+        Value::Uint64(n) => i128::from(*n),
+        other => i128::from(other.as_int().unwrap_or(0)),
+    }
+}
+
+const INCOMPATIBLE: &str = "values of different types cannot be compared";
+
+fn equal(a: &Value<'_>, b: &Value<'_>) -> Result<bool, Fault> {
+    if let Some(order) = order(a, b) {
+        return Ok(order == Some(Ordering::Equal));
+    }
+    if a.is_nil() || b.is_nil() {
+        // Nil equals nil of any type, nothing else.
+        let empty = |value: &Value<'_>| match value {
+            Value::Nil | Value::Lost | Value::User(None) => true,
+            Value::List(list) => list.is_nil(),
+            Value::Dict(dict) => dict.is_nil(),
+            Value::Fields(fields) => fields.is_nil(),
+            _ => false,
+        };
+        return Ok(empty(a) && empty(b));
+    }
+    if basic(a) != basic(b) {
+        return Err(Fault::from(INCOMPATIBLE));
+    }
+    match (a, b) {
+        (Value::Url(a), Value::Url(b)) => Ok(std::rc::Rc::ptr_eq(a, b)),
+        (Value::Time(a), Value::Time(b)) => Ok(a == b),
+        (Value::List(a), Value::List(b)) if a.is_nil() || b.is_nil() => Ok(a.is_nil() && b.is_nil()),
+        (Value::Dict(a), Value::Dict(b)) if a.is_nil() || b.is_nil() => Ok(a.is_nil() && b.is_nil()),
+        _ => Err(Fault::from("values of this type cannot be compared")),
+    }
+}
+
+fn less(a: &Value<'_>, b: &Value<'_>) -> Result<bool, Fault> {
+    match (basic(a), basic(b)) {
+        (Basic::Other, _) | (_, Basic::Other) | (Basic::Bool, Basic::Bool) => {
+            Err(Fault::from("values of this type have no order"))
+        }
+        _ => order(a, b).map(|order| order == Some(Ordering::Less)).ok_or_else(|| Fault::from(INCOMPATIBLE)),
+    }
+}
+
+fn eq<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    for other in args.rest(1) {
+        if equal(args.get(0), other)? {
+            return Ok(Value::Bool(true));
+        }
+    }
+    Ok(Value::Bool(false))
+}
+
+fn ne<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    Ok(Value::Bool(!equal(args.get(0), args.get(1))?))
+}
+
+fn lt<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    Ok(Value::Bool(less(args.get(0), args.get(1))?))
+}
+
+fn le<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    Ok(Value::Bool(less(args.get(0), args.get(1))? || equal(args.get(0), args.get(1))?))
+}
+
+fn gt<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    Ok(Value::Bool(!less(args.get(0), args.get(1))? && !equal(args.get(0), args.get(1))?))
+}
+
+fn ge<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    Ok(Value::Bool(!less(args.get(0), args.get(1))?))
+}
+
+fn html<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    let text = sprint(args.rest(0))?;
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\0' => out.push('\u{fffd}'),
+            '"' => out.push_str("&#34;"),
+            '\'' => out.push_str("&#39;"),
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            c => out.push(c),
+        }
+    }
+    Ok(Value::text(out))
+}
+
+fn js<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    let text = sprint(args.rest(0))?;
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let escaped: Cow<'static, str> = match c {
+            '\\' => "\\\\".into(),
+            '\'' => "\\'".into(),
+            '"' => "\\\"".into(),
+            '<' | '>' | '&' | '=' | '\0'..='\x1f' => format!("\\u{:04X}", u32::from(c)).into(),
+            '\u{80}'.. if !is_printable(c) => format!("\\u{:04X}", u32::from(c)).into(),
+            c => {
+                out.push(c);
+                continue;
+            }
+        };
+        out.push_str(&escaped);
+    }
+    Ok(Value::text(out))
+}
+
+fn urlquery<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    Ok(Value::text(query_escape(&sprint(args.rest(0))?)))
+}
