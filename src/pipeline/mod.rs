@@ -12,6 +12,7 @@ mod engine;
 pub mod errors;
 pub mod grant;
 pub mod handler;
+pub mod json_path;
 pub mod mutate;
 pub mod outage;
 pub mod session;

@@ -118,6 +118,10 @@ impl Connections {
         for (name, value) in &request.headers {
             outgoing = outgoing.append_header((name.clone(), value.clone()));
         }
+        if !outgoing.headers().contains_key(header::USER_AGENT) {
+            let name = HeaderValue::from_static(concat!("okgate/", env!("CARGO_PKG_VERSION")));
+            outgoing = outgoing.insert_header((header::USER_AGENT, name));
+        }
         if let Some(basic) = basic.filter(|_| !outgoing.headers().contains_key(header::AUTHORIZATION)) {
             outgoing = outgoing.insert_header((header::AUTHORIZATION, basic));
         }
@@ -172,7 +176,6 @@ fn client(tls: Option<SslConnector>) -> ::awc::Client {
         .connector(connector)
         .disable_timeout()
         .disable_redirects()
-        .add_default_header((header::USER_AGENT, concat!("okgate/", env!("CARGO_PKG_VERSION"))))
         .finish()
 }
 

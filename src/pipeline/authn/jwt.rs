@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::scope::ScopeStrategy;
 use super::token_from::TokenFrom;
-use crate::cache::{Cache, Key, Space};
+use crate::cache::{Cache, Key, Space, weigh};
 use crate::diagnostic::Finding;
 use crate::duration;
 use crate::keys::verify::{Malformed, Token};
@@ -384,21 +384,6 @@ fn normalise_scopes(claims: &mut Map<String, Value>) {
         _ => Vec::new(),
     };
     claims.insert("scp".to_owned(), Value::Array(list));
-}
-
-/// About how many bytes claims take in memory.
-fn weigh(claims: &Map<String, Value>) -> usize {
-    // A member is a key, a value, a hash and a place in the index.
-    200 + claims.iter().map(|(key, value)| 120 + key.len() + weigh_value(value)).sum::<usize>()
-}
-
-fn weigh_value(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => text.len(),
-        Value::Array(list) => list.iter().map(|item| 40 + weigh_value(item)).sum(),
-        Value::Object(map) => weigh(map),
-    }
 }
 
 #[cfg(test)]
