@@ -11,8 +11,10 @@ use crate::schema::dotted;
 /// JSON pointers; one stands for all below it.
 const SETTINGS: &[&str] = &[
     "/profiling",
+    "/log/leak_sensitive_values",
     "/log/redaction_text",
     "/log/additional_redacted_headers",
+    "/serve/api/timeout/write",
     "/serve/proxy",
     "/serve/prometheus",
     "/tracing",
