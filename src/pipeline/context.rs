@@ -7,20 +7,27 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::cache::Cache;
 use crate::keys::JwksStore;
 use crate::upstream::Fetch;
+use crate::upstream::calls::Calls;
 
-/// What all workers share and what outlives a reload: key sets and caches.
+/// What all workers share and what outlives a reload: key sets, caches, calls under way.
 #[derive(Clone)]
 pub struct Shared {
     /// Key sets by URL, fetched and refreshed in one place.
     pub jwks: Arc<JwksStore>,
     /// What is remembered between requests, under one byte budget.
     pub cache: Arc<Cache>,
+    /// Calls to backends that are under way.
+    pub calls: Arc<Calls>,
 }
 
 impl Shared {
     /// No keys yet, nothing remembered; caches may grow to so many bytes in all.
     pub fn new(cache_bytes: usize) -> Self {
-        Self { jwks: Arc::new(JwksStore::new()), cache: Arc::new(Cache::new(cache_bytes)) }
+        Self {
+            jwks: Arc::new(JwksStore::new()),
+            cache: Arc::new(Cache::new(cache_bytes)),
+            calls: Arc::default(),
+        }
     }
 }
 

@@ -12,7 +12,9 @@ mod engine;
 pub mod errors;
 pub mod grant;
 pub mod handler;
+pub mod json_path;
 pub mod mutate;
+pub mod outage;
 pub mod session;
 pub mod step;
 

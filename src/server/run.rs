@@ -73,8 +73,14 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     info!(rules.loaded = rules.all().len(), rules.valid = rules.valid().count(), "access rules loaded");
     let live = Arc::new(Live::new(Snapshot::new(loaded.engine, Arc::clone(&config)), shared));
     let (watcher, waker) = Watcher::new();
-    let reloader =
-        Reloader { live: Arc::clone(&live), repository, sources, watcher, known, dropped: log.dropped.clone() };
+    let reloader = Reloader {
+        live: Arc::clone(&live),
+        repository,
+        sources,
+        watcher,
+        known,
+        dropped: log.dropped.clone(),
+    };
     let watching = std::thread::Builder::new().name("reload".to_owned()).spawn(move || reloader.run())?;
     let served = rt::System::new().block_on(serve(&config, live, waker.clone()));
     waker.stop();

@@ -18,9 +18,10 @@ use url::Url;
 
 use super::{Fetch, FetchError, Incoming, Outgoing, shown_url};
 
-/// Headers that never follow a redirect to another origin.
-const CREDENTIALS: [HeaderName; 4] =
-    [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, header::WWW_AUTHENTICATE];
+/// The only headers that follow a redirect to another origin. Any other may hold a credential: an API key
+/// has no name of its own.
+const HARMLESS: [HeaderName; 4] =
+    [header::ACCEPT, header::ACCEPT_ENCODING, header::ACCEPT_LANGUAGE, header::USER_AGENT];
 
 /// Longer than any time limit of a request, which ends what takes longer.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -88,7 +89,10 @@ impl Connections {
                     request.headers.push((header::REFERER, referer));
                 }
             } else {
-                request.headers.retain(|(name, _)| !CREDENTIALS.contains(name));
+                request.headers.retain(|(name, _)| HARMLESS.contains(name));
+                if !request.body.is_empty() && !becomes_get(answer.status, &request.method) {
+                    return Err(broken("redirect of a body to another host".to_owned()));
+                }
                 // Both only fail for URLs without a host, which `join` cannot make of one with a host.
                 let _ = next.set_username("");
                 let _ = next.set_password(None);
@@ -115,7 +119,10 @@ impl Connections {
         for (name, value) in &request.headers {
             outgoing = outgoing.append_header((name.clone(), value.clone()));
         }
-        outgoing = outgoing.no_decompress().insert_header_if_none((header::ACCEPT_ENCODING, "gzip"));
+        outgoing = outgoing
+            .no_decompress()
+            .insert_header_if_none((header::ACCEPT_ENCODING, "gzip"))
+            .insert_header_if_none((header::USER_AGENT, concat!("okgate/", env!("CARGO_PKG_VERSION"))));
         if let Some(basic) = basic.filter(|_| !outgoing.headers().contains_key(header::AUTHORIZATION)) {
             outgoing = outgoing.insert_header((header::AUTHORIZATION, basic));
         }
@@ -169,16 +176,12 @@ impl Connections {
 
 /// Makes a client. Its own time limits are off: the whole exchange has one.
 fn client(tls: Option<SslConnector>) -> ::awc::Client {
-    let mut connector = ::awc::Connector::new().timeout(LONGEST).handshake_timeout(LONGEST);
+    // No limit over all services: a slow one would use it up. Each has its own, in `Calls`.
+    let mut connector = ::awc::Connector::new().limit(0).timeout(LONGEST).handshake_timeout(LONGEST);
     if let Some(tls) = tls {
         connector = connector.openssl(tls);
     }
-    ::awc::Client::builder()
-        .connector(connector)
-        .disable_timeout()
-        .disable_redirects()
-        .add_default_header((header::USER_AGENT, concat!("okgate/", env!("CARGO_PKG_VERSION"))))
-        .finish()
+    ::awc::Client::builder().connector(connector).disable_timeout().disable_redirects().finish()
 }
 
 /// TLS for all workers: the machine's root certificates are read once, when https is first needed.
@@ -273,6 +276,9 @@ fn failure(url: &str, request: &Outgoing, error: &SendRequestError) -> FetchErro
         SendRequestError::Url(_) => FetchError::Url { url },
         SendRequestError::Connect(ConnectError::Timeout) | SendRequestError::Timeout => {
             FetchError::Timeout { url, after: request.timeout }
+        }
+        SendRequestError::Connect(ConnectError::Disconnected) => {
+            FetchError::Protocol { url, reason: "the connection was closed".to_owned() }
         }
         SendRequestError::Connect(error) => FetchError::Connect { url, reason: plain(&error.to_string()) },
         other => FetchError::Protocol { url, reason: other.to_string() },

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
+use http::{HeaderName, HeaderValue};
 use tokio::sync::Notify;
 
 use super::{Fetch, FetchError, Incoming, Outgoing};
@@ -36,6 +37,20 @@ impl FakeFetch {
     /// Answers the next call to `url`.
     pub fn answer(&self, url: &str, status: u16, body: impl Into<Bytes>) {
         self.add(url, Line::Answer(incoming(status, body)));
+    }
+
+    /// Answers the next call to `url`, with headers.
+    pub fn answer_with(
+        &self,
+        url: &str,
+        status: u16,
+        headers: &[(&'static str, &str)],
+        body: impl Into<Bytes>,
+    ) {
+        let headers = headers.iter().filter_map(|(name, value)| {
+            Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
+        });
+        self.add(url, Line::Answer(Incoming { headers: headers.collect(), ..incoming(status, body) }));
     }
 
     /// Fails the next call to `url`.

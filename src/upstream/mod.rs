@@ -1,10 +1,15 @@
 //! Calls out: one trait for every request this server makes, and its implementation on awc.
 //!
-//! Handlers hold no client: a worker's [`crate::pipeline::Context`] lends them its [`Fetch`]. Programs
-//! without a runtime of their own, such as okctl, use [`fetch_once`].
+//! Handlers hold no client: a worker's [`crate::pipeline::Context`] lends them its [`Fetch`]. A handler that
+//! asks a service for each decision does so through a [`backend::Backend`]. Programs without a runtime of
+//! their own, such as okctl, use [`fetch_once`].
 
 pub mod awc;
+pub mod backend;
+pub mod calls;
 pub mod fake;
+pub mod headers;
+pub mod trace;
 
 use std::time::Duration;
 
@@ -55,6 +60,13 @@ pub struct Incoming {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body, inflated.
     pub body: Bytes,
+}
+
+impl Incoming {
+    /// The first value of a header field.
+    pub fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
 }
 
 /// Why there is no answer. The text names the URL without its userinfo and query.

@@ -38,7 +38,7 @@ impl Gate {
 
     fn with(store: JwksStore, config: &Value) -> Self {
         TIME.set(NOW);
-        let shared = Shared { jwks: Arc::new(store), cache: Arc::default() };
+        let shared = Shared { jwks: Arc::new(store), ..Shared::new(crate::cache::DEFAULT_BUDGET) };
         let fetch = FakeFetch::new();
         let context = Context { fetch: fetch.clone(), clock: || TIME.get() };
         Self { jwt: build(&shared, config).unwrap(), context, fetch, shared }
@@ -476,7 +476,7 @@ fn tokens_that_need_no_key_cause_no_reading() {
 
 #[test]
 fn what_cannot_be_built() {
-    let shared = Shared { jwks: Arc::default(), cache: Arc::default() };
+    let shared = Shared::new(crate::cache::DEFAULT_BUDGET);
     for (config, pointer, message) in [
         (
             json!({"jwks_urls": [URL, "s3://bucket/keys"]}),

@@ -38,7 +38,7 @@ impl Mint {
 
     fn with(store: JwksStore, config: &Value) -> Self {
         TIME.set(NOW);
-        let shared = Shared { jwks: Arc::new(store), cache: Arc::default() };
+        let shared = Shared { jwks: Arc::new(store), ..Shared::new(crate::cache::DEFAULT_BUDGET) };
         let fetch = FakeFetch::new();
         let context = Context { fetch: fetch.clone(), clock: || TIME.get() };
         Self { mutator: build(&shared, config).unwrap(), context, fetch }
@@ -190,7 +190,7 @@ fn a_token_is_used_again_until_a_tenth_of_its_time_is_left() {
 #[test]
 fn handlers_with_other_settings_do_not_share_tokens() {
     run(async {
-        let shared = Shared { jwks: Arc::default(), cache: Arc::default() };
+        let shared = Shared::new(crate::cache::DEFAULT_BUDGET);
         let mut tokens = Vec::new();
         let base = json!({"issuer_url": "https://gate.test/", "jwks_url": inline("sign-two-private")});
         for more in [
@@ -257,7 +257,7 @@ fn the_key_can_be_chosen() {
 
 #[test]
 fn what_cannot_be_built() {
-    let shared = Shared { jwks: Arc::default(), cache: Arc::default() };
+    let shared = Shared::new(crate::cache::DEFAULT_BUDGET);
     for (config, pointer, message) in [
         (
             json!({"issuer_url": "x", "jwks_url": "s3://b/k"}),
@@ -352,7 +352,7 @@ fn claims_come_from_the_template() {
 
 #[test]
 fn claims_that_can_never_work_are_found_when_rules_load() {
-    let shared = Shared { jwks: Arc::default(), cache: Arc::default() };
+    let shared = Shared::new(crate::cache::DEFAULT_BUDGET);
     for (claims, message) in [
         ("hello", "the claims are not a JSON object: expected value at line 1 column 1"),
         ("null", "the claims are not a JSON object: it is null"),
