@@ -17,7 +17,6 @@
 pub mod cache;
 pub mod config;
 pub mod diagnostic;
-pub mod duration;
 pub mod gateway;
 pub mod keys;
 pub mod matcher;

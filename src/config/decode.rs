@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::template;
+
 use super::check::allows_any_origin;
 use super::{
     AccessRules, Config, Cors, HandlerConfig, Handlers, Listener, Log, Serve, Stage, Tls, parse_bytes,
@@ -38,7 +40,11 @@ pub(super) fn config(
         error_handlers: handlers(value, Stage::Errors),
         fallback: get(value, "/errors/fallback").ok_or("errors.fallback")?,
         first_error_handler_wins: get(value, "/errors/first_match_wins").unwrap_or(false),
-        template_engine: get(value, "/template_engine").ok_or("template_engine")?,
+        templates: template::Settings {
+            engine: get(value, "/template_engine").ok_or("template_engine")?,
+            numbers: get(value, "/templates/numbers").ok_or("templates.numbers")?,
+            missing: get(value, "/templates/missing").ok_or("templates.missing")?,
+        },
         cache_max_bytes: bytes(at(value, "/cache/max_bytes")).ok_or("cache.max_bytes")?,
     })
 }

@@ -30,11 +30,11 @@ pub(super) fn layers(environment: &[(String, String)], report: &mut Report) -> V
         let source =
             Arc::new(Source { name: format!("environment variable {name}"), path: None, text: None });
         match convert(setting.kind, text) {
-            Ok(value) if fits_by_accident_only(setting, &value) => {
+            Ok(value) if is_short(setting) && is_unfit(setting, &value) => {
                 report.push(&source, None, ignored(setting, name));
             }
             Ok(value) => layers.push(Layer { source, value: nested(&setting.path, value) }),
-            Err(_) if setting.path.len() == 1 => report.push(&source, None, ignored(setting, name)),
+            Err(_) if is_short(setting) => report.push(&source, None, ignored(setting, name)),
             Err(expected) => {
                 let path = quote(&setting.path.join("."));
                 let message = format!("{} sets {path}, which must be {expected}", quote(name));
@@ -61,11 +61,14 @@ fn nested(path: &[&str], value: Value) -> Value {
     path.iter().rev().fold(value, |inner, key| Value::Object(Map::from_iter([((*key).to_owned(), inner)])))
 }
 
-/// Other programs have a `VERSION` and a `PROFILING` too.
-fn fits_by_accident_only(setting: &Setting<'_>, value: &Value) -> bool {
-    setting.path.len() == 1
-        && setting.kind == Kind::Text
-        && !schema::config().check(&nested(&setting.path, value.clone())).is_empty()
+/// Other programs have a `VERSION`, a `LOG` and a `CACHE` too.
+fn is_short(setting: &Setting<'_>) -> bool {
+    matches!(setting.path.as_slice(), [only] if !only.contains('_'))
+}
+
+fn is_unfit(setting: &Setting<'_>, value: &Value) -> bool {
+    // What is wrong inside an object was meant for us.
+    setting.kind == Kind::Text && !schema::config().check(&nested(&setting.path, value.clone())).is_empty()
 }
 
 fn ignored(setting: &Setting<'_>, name: &str) -> Finding {

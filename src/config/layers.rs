@@ -1,5 +1,6 @@
 //! Layers: what each file and each environment variable says, and which of them a value came from.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,7 +9,7 @@ use super::merge::overlay;
 use crate::diagnostic::Source;
 
 /// What one source says.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Layer {
     /// Where it says so.
     pub source: Arc<Source>,
@@ -17,12 +18,25 @@ pub struct Layer {
 }
 
 /// The configuration by its sources.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Documents {
     /// A later one wins.
     pub layers: Vec<Layer>,
     /// All layers merged, with the defaults of what none of them says. Holds secrets: not for logs.
     pub effective: Value,
+}
+
+/// Names the source only: the values hold secrets.
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Layer({:?})", self.source.name)
+    }
+}
+
+impl fmt::Debug for Documents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Documents").field("layers", &self.layers).finish_non_exhaustive()
+    }
 }
 
 impl Documents {

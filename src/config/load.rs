@@ -114,3 +114,6 @@ fn read(path: &Path, report: &mut Report) -> Option<Layer> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod bad;

@@ -32,8 +32,12 @@ const HANDLERS: &[(Stage, &str)] = &[
 /// Schemes of `access_rules.repositories`.
 const REPOSITORIES: &[&str] = &["http", "https", "s3", "gs", "azblob"];
 
-/// Settings that Oathkeeper knows and that do nothing there either.
-const WITHOUT_EFFECT: &[&str] = &["/serve/api/cors/debug"];
+/// Settings that are only accepted because Oathkeeper, or its documentation, knows them.
+const WITHOUT_EFFECT: &[&str] = &[
+    "/serve/api/cors/debug",
+    "/mutators/hydrator/config/cache/max_cost",
+    "/mutators/id_token/config/cache/max_cost",
+];
 
 /// Whether a handler can be built.
 pub fn is_handler_implemented(stage: Stage, id: &str) -> bool {

@@ -67,14 +67,12 @@ fn pair(config: &Value, pointer: &str, problems: &mut Vec<Finding>) -> Option<Tl
 type Part = Option<(String, Vec<u8>)>;
 
 fn decoded((pointer, text): (String, &str), problems: &mut Vec<Finding>) -> Part {
-    match base64::engine::general_purpose::STANDARD.decode(text.trim()) {
-        Ok(pem) => Some((pointer, pem)),
-        Err(_) => {
-            let message = format!("{} is not base64", quote(&dotted(&pointer)));
-            problems.push(Finding::error("tls-unreadable", pointer, message));
-            None
-        }
-    }
+    let Ok(pem) = base64::engine::general_purpose::STANDARD.decode(text.trim()) else {
+        let message = format!("{} is not base64", quote(&dotted(&pointer)));
+        problems.push(Finding::error("tls-unreadable", pointer, message));
+        return None;
+    };
+    Some((pointer, pem))
 }
 
 fn from_file((pointer, path): (String, &str), problems: &mut Vec<Finding>) -> Part {

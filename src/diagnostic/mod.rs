@@ -96,7 +96,7 @@ pub fn pointer_token(key: &str) -> String {
 }
 
 /// Where a document came from; owns its text, so that excerpts can be shown.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Source {
     /// Name shown to people: a path, a URL without credentials, `inline://…`, `environment`.
     pub name: String,
@@ -104,6 +104,13 @@ pub struct Source {
     pub path: Option<PathBuf>,
     /// The text, where there is one.
     pub text: Option<std::sync::Arc<str>>,
+}
+
+/// Leaves the text out: it may hold secrets.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// A finding with its place in a document.

@@ -46,8 +46,8 @@ pub(crate) fn hs256(header: &Value, payload: &str, secret: &[u8]) -> String {
     let signed = format!("{}.{}", text(&header.to_string()), text(payload));
     // HMAC fills up a short key with zeros, and OpenSSL takes no empty one.
     let key = openssl::pkey::PKey::hmac(if secret.is_empty() { b"\0" } else { secret }).unwrap();
-    let mut signer = openssl::sign::Signer::new(openssl::hash::MessageDigest::sha256(), &key).unwrap();
-    let code = signer.sign_oneshot_to_vec(signed.as_bytes()).unwrap();
+    let mut hmac = openssl::sign::Signer::new(openssl::hash::MessageDigest::sha256(), &key).unwrap();
+    let code = hmac.sign_oneshot_to_vec(signed.as_bytes()).unwrap();
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(code))
 }
 

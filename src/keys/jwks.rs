@@ -8,7 +8,8 @@ use openssl::sha::sha256;
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
-use super::jwk::{Key, Private, Unusable, Use};
+use super::jwk::{Key, Private, Use};
+use super::material::Unusable;
 use super::sign::{self, SignError, Signer};
 
 /// More keys of one document are left out.

@@ -8,8 +8,12 @@ use std::time::Duration;
 use futures_util::future::{join_all, select_all};
 
 use super::jwks::KeySet;
-use super::store::{Cause, Flight, KeySource, STALE_LIMIT, Times};
+use super::source::{Cause, Flight, KeySource};
+use super::store::Times;
 use crate::upstream::Fetch;
+
+/// How long a set whose URL cannot be read is still good, beyond its time to live.
+pub(super) const STALE_LIMIT: Duration = Duration::from_secs(24 * 3600);
 
 /// The key sets of one handler.
 pub struct KeyRing {

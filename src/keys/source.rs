@@ -1,199 +1,232 @@
-//! Where a key set comes from: a file, http(s), or the URL itself.
+//! One URL with its key set: read by one reader at a time, kept when reading fails.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use bytes::Bytes;
-use http::{HeaderValue, Method, header};
+use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
 
-use crate::upstream::{Fetch, Outgoing, shown_url};
+use super::jwks::KeySet;
+use super::place::{Document, Place, Stamp};
+use super::store::SourceStatus;
+use crate::upstream::Fetch;
 
-/// A longer document is an error.
-const LONGEST: usize = 1 << 20;
-/// How long a server may take.
-const TIMEOUT: Duration = Duration::from_secs(15);
-const REDIRECTS: u8 = 10;
+/// How often an unknown `kid` may cause a URL to be read again.
+const UNKNOWN_KID_PAUSE: Duration = Duration::from_secs(30);
+/// A URL that fails this often in a row is left alone for a while, longer each time.
+const FREE_FAILURES: u32 = 3;
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Why a URL cannot be that of a key set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UrlError {
-    /// Object stores come later.
-    #[error("key sets from `{0}` URLs cannot be read yet")]
-    NotYet(String),
-    /// Neither a known scheme nor a path.
-    #[error("`{0}` is not a URL that key sets can be read from")]
-    Unknown(String),
-    /// The rest of an inline URL is not base64.
-    #[error("what follows `inline://` is not base64")]
-    Inline,
-}
+/// Milliseconds since the store was made; injected in tests.
+pub(super) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// A place to read from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    File(PathBuf),
-    Http(String),
-    Inline(Bytes),
-}
-
-/// A file as it was when it was read, so that an unchanged one is not read again.
+/// Why a URL is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    modified: SystemTime,
-    length: u64,
+pub(super) enum Cause {
+    /// There is no set, or it is too old.
+    Needed,
+    /// There is a set that lacks a key somebody asks for.
+    UnknownKid,
 }
 
-/// What reading gave.
-#[derive(Debug)]
-pub(super) enum Document {
-    New(Bytes, Option<Stamp>),
-    Unchanged,
+/// Somebody is reading.
+pub(super) struct Flight {
+    ended: watch::Receiver<()>,
+    /// For how long already.
+    pub(super) age: Duration,
 }
 
-impl Place {
-    pub(super) fn parse(url: &str) -> Result<Self, UrlError> {
-        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-        match scheme.to_ascii_lowercase().as_str() {
-            "http" | "https" => Ok(Self::Http(url.to_owned())),
-            // Go reads what follows as a path, relative where it does not begin with a slash.
-            "file" if !rest.is_empty() => Ok(Self::File(decoded_path(rest))),
-            "inline" => {
-                let bytes = STANDARD
-                    .decode(rest)
-                    .or_else(|_| URL_SAFE_NO_PAD.decode(rest.trim_end_matches('=')))
-                    .map_err(|_| UrlError::Inline)?;
-                Ok(Self::Inline(bytes.into()))
+impl Flight {
+    /// Waits until reading has ended, well or not.
+    pub(super) async fn landed(&mut self) {
+        // An error says that the source is gone, and with it whoever could want it.
+        let _ = self.ended.changed().await;
+    }
+}
+
+/// One URL with its set.
+pub(super) struct KeySource {
+    place: Place,
+    shown: String,
+    set: ArcSwapOption<KeySet>,
+    /// When the set was last known to be what the URL holds; [`NEVER`] before that.
+    read_at: AtomicU64,
+    /// The version of the set; 0 before there is one.
+    version: AtomicU64,
+    state: Mutex<State>,
+    /// Changes whenever reading ends.
+    ended: watch::Sender<()>,
+    clock: Clock,
+}
+
+const NEVER: u64 = u64::MAX;
+
+#[derive(Default)]
+struct State {
+    /// Since when somebody is reading.
+    in_flight: Option<u64>,
+    failures: u32,
+    /// When reading ended last.
+    tried: Option<u64>,
+    /// Not to be read before this time.
+    not_before: u64,
+    asked_for_unknown_kid: Option<u64>,
+    stamp: Option<Stamp>,
+    failure: Option<String>,
+}
+
+impl KeySource {
+    pub(super) fn new(place: Place, clock: Clock) -> Self {
+        Self {
+            shown: place.shown(),
+            place,
+            set: ArcSwapOption::empty(),
+            read_at: AtomicU64::new(NEVER),
+            version: AtomicU64::new(0),
+            state: Mutex::default(),
+            ended: watch::Sender::new(()),
+            clock,
+        }
+    }
+
+    /// The set, however old.
+    pub(super) fn set(&self) -> Option<Arc<KeySet>> {
+        self.set.load_full()
+    }
+
+    /// The version of the set; 0 for none.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// How long ago the set was read; `None` if it never was.
+    pub(super) fn age(&self) -> Option<Duration> {
+        match self.read_at.load(Ordering::Acquire) {
+            NEVER => None,
+            at => Some(Duration::from_millis((self.clock)().saturating_sub(at))),
+        }
+    }
+
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Starts to read in the background, or joins who is reading already. `None` when it is too early to
+    /// read (again).
+    pub(super) fn begin(self: &Arc<Self>, cause: Cause, fetch: &Rc<dyn Fetch>) -> Option<Flight> {
+        let mut state = lock(&self.state);
+        let now = (self.clock)();
+        let ended = self.ended.subscribe();
+        if let Some(since) = state.in_flight {
+            return Some(Flight { ended, age: Duration::from_millis(now.saturating_sub(since)) });
+        }
+        if now < state.not_before {
+            return None;
+        }
+        if cause == Cause::UnknownKid {
+            let pause = millis(UNKNOWN_KID_PAUSE);
+            if state.asked_for_unknown_kid.is_some_and(|at| now.saturating_sub(at) < pause) {
+                return None;
             }
-            "s3" | "gs" | "azblob" => Err(UrlError::NotYet(format!("{scheme}://"))),
-            "" if rest.starts_with(['/', '.']) => Ok(Self::File(PathBuf::from(rest))),
-            _ => Err(UrlError::Unknown(shown_url(url))),
+            state.asked_for_unknown_kid = Some(now);
+        }
+        state.in_flight = Some(now);
+        let known = state.stamp;
+        drop(state);
+        let (flying, fetch) = (Flying(Arc::clone(self)), Rc::clone(fetch));
+        tokio::task::spawn_local(async move {
+            let document = flying.0.place.read(known, &fetch).await;
+            flying.0.finish(document);
+        });
+        Some(Flight { ended, age: Duration::ZERO })
+    }
+
+    /// Reads a file or an inline document, unless that was done a moment ago for another handler.
+    pub(super) fn read_if_local(&self) {
+        let state = lock(&self.state);
+        let now = (self.clock)();
+        if state.tried.is_some_and(|tried| now.saturating_sub(tried) < 1000) {
+            return;
+        }
+        let known = state.stamp;
+        drop(state);
+        if let Some(document) = self.place.read_now(known) {
+            self.finish(document);
         }
     }
 
-    /// How logs name it.
-    pub(super) fn shown(&self) -> String {
-        match self {
-            Self::File(path) => path.display().to_string(),
-            Self::Http(url) => shown_url(url),
-            Self::Inline(_) => "inline://…".to_owned(),
+    /// Takes in what was read.
+    fn finish(&self, document: Result<Document, String>) {
+        let failure = match document {
+            Ok(document) => self.take_in(document),
+            Err(failure) => Err(failure),
         }
+        .err();
+        let mut state = lock(&self.state);
+        if let Some(failure) = &failure {
+            tracing::warn!(url = %self.shown, reason = %failure, "key set could not be read");
+            state.failures = state.failures.saturating_add(1);
+            let doublings = state.failures.checked_sub(FREE_FAILURES).map(|n| n.min(16));
+            let pause = doublings.map_or(Duration::ZERO, |n| Duration::from_millis(500 << n));
+            state.not_before = (self.clock)().saturating_add(millis(pause.min(LONGEST_PAUSE)));
+        } else {
+            state.failures = 0;
+            state.not_before = 0;
+        }
+        state.failure = failure;
+        state.tried = Some((self.clock)());
+        state.in_flight = None;
+        drop(state);
+        self.ended.send_replace(());
     }
 
-    /// Reads without waiting for the network: files and inline documents only.
-    pub(super) fn read_now(&self, known: Option<Stamp>) -> Option<Result<Document, String>> {
-        match self {
-            Self::File(path) => Some(read_file(path, known)),
-            Self::Inline(bytes) => Some(Ok(Document::New(bytes.clone(), None))),
-            Self::Http(_) => None,
-        }
-    }
-
-    /// Reads.
-    pub(super) async fn read(&self, known: Option<Stamp>, fetch: &Rc<dyn Fetch>) -> Result<Document, String> {
-        match self {
-            Self::Inline(bytes) => Ok(Document::New(bytes.clone(), None)),
-            Self::File(path) => {
-                let path = path.clone();
-                tokio::task::spawn_blocking(move || read_file(&path, known))
-                    .await
-                    .unwrap_or_else(|error| Err(error.to_string()))
-            }
-            Self::Http(url) => {
-                let answer = fetch.send(request(url)).await.map_err(|error| error.to_string())?;
-                if !(200..300).contains(&answer.status) {
-                    return Err(format!("it answered with status {}", answer.status));
+    fn take_in(&self, document: Document) -> Result<(), String> {
+        if let Document::New(bytes, stamp) = document {
+            let unchanged = self.set.load().as_ref().is_some_and(|set| set.is_from(&bytes));
+            if !unchanged {
+                let set = KeySet::parse(&bytes).map_err(|error| error.to_string())?;
+                for key in set.left_out() {
+                    tracing::warn!(url = %self.shown, index = key.index, kid = key.kid, reason = %key.reason, "key left out");
                 }
-                Ok(Document::New(answer.body, None))
+                self.version.store(set.version(), Ordering::Release);
+                self.set.store(Some(Arc::new(set)));
             }
+            lock(&self.state).stamp = stamp;
+        }
+        self.read_at.store((self.clock)(), Ordering::Release);
+        Ok(())
+    }
+
+    pub(super) fn status(&self) -> SourceStatus {
+        SourceStatus {
+            shown: self.shown.clone(),
+            keys: self.set().map(|set| set.keys().len()),
+            age: self.age(),
+            failure: lock(&self.state).failure.clone(),
         }
     }
 }
 
-fn request(url: &str) -> Outgoing {
-    Outgoing {
-        method: Method::GET,
-        url: url.to_owned(),
-        headers: vec![(
-            header::ACCEPT,
-            HeaderValue::from_static("application/jwk-set+json, application/json"),
-        )],
-        body: Bytes::new(),
-        timeout: TIMEOUT,
-        max_response_bytes: LONGEST,
-        redirects: REDIRECTS,
-    }
-}
+/// Frees the source when its reader goes away before it is done: a worker that stops, a panic.
+struct Flying(Arc<KeySource>);
 
-fn decoded_path(rest: &str) -> PathBuf {
-    PathBuf::from(percent_encoding::percent_decode_str(rest).decode_utf8_lossy().into_owned())
-}
-
-fn read_file(path: &Path, known: Option<Stamp>) -> Result<Document, String> {
-    // Looked at before it is opened: opening a pipe may wait for ever.
-    let about = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if !about.is_file() {
-        return Err("it is not a file".to_owned());
-    }
-    let stamp = about.modified().ok().map(|modified| Stamp { modified, length: about.len() });
-    if stamp.is_some() && stamp == known {
-        return Ok(Document::Unchanged);
-    }
-    let mut file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let mut bytes = Vec::new();
-    let limit = LONGEST as u64;
-    file.by_ref().take(limit + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() > LONGEST {
-        return Err(format!("it is longer than {LONGEST} bytes"));
-    }
-    Ok(Document::New(bytes.into(), stamp))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_name_places() {
-        let file = |path: &str| Ok(Place::File(PathBuf::from(path)));
-        let inline = |text: &'static str| Ok(Place::Inline(Bytes::from_static(text.as_bytes())));
-        for (url, want) in [
-            ("file:///etc/keys.json", file("/etc/keys.json")),
-            ("file://keys.json", file("keys.json")),
-            ("file://./a/keys%20b.json", file("./a/keys b.json")),
-            ("/etc/keys.json", file("/etc/keys.json")),
-            ("./keys.json", file("./keys.json")),
-            ("https://idp.test/keys", Ok(Place::Http("https://idp.test/keys".to_owned()))),
-            ("HTTP://idp.test/keys", Ok(Place::Http("HTTP://idp.test/keys".to_owned()))),
-            ("inline://eyJrZXlzIjpbXX0=", inline(r#"{"keys":[]}"#)),
-            ("inline://eyJrZXlzIjpbXX0", inline(r#"{"keys":[]}"#)),
-            ("inline://{", Err(UrlError::Inline)),
-            ("s3://bucket/keys.json", Err(UrlError::NotYet("s3://".to_owned()))),
-            ("gs://bucket/keys.json", Err(UrlError::NotYet("gs://".to_owned()))),
-            ("ftp://u:p@host/keys?x", Err(UrlError::Unknown("ftp://host/keys".to_owned()))),
-            ("file://", Err(UrlError::Unknown("file://".to_owned()))),
-            ("keys.json", Err(UrlError::Unknown("keys.json".to_owned()))),
-        ] {
-            assert_eq!(Place::parse(url), want, "{url}");
+impl Drop for Flying {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0.state);
+        if state.in_flight.take().is_some() {
+            drop(state);
+            self.0.ended.send_replace(());
         }
     }
+}
 
-    #[test]
-    fn an_unchanged_file_is_not_read_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.json");
-        std::fs::write(&path, "one").unwrap();
-        let Ok(Document::New(bytes, stamp)) = read_file(&path, None) else { panic!("not read") };
-        assert_eq!(&bytes[..], b"one");
-        assert!(matches!(read_file(&path, stamp), Ok(Document::Unchanged)));
-        std::fs::write(&path, "three").unwrap();
-        assert!(matches!(read_file(&path, stamp), Ok(Document::New(..))));
-        std::fs::write(&path, vec![b' '; LONGEST + 1]).unwrap();
-        assert_eq!(read_file(&path, None).unwrap_err(), "it is longer than 1048576 bytes");
-        std::fs::remove_file(&path).unwrap();
-        assert!(read_file(&path, stamp).is_err());
-    }
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What these locks guard is whole after every statement, so a panic elsewhere spoils nothing.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -59,12 +59,15 @@ impl Verifier {
     }
 }
 
+/// A longer header, encoded, is refused unread.
+const LONGEST_HEADER: usize = 16 << 10;
+
 /// Why a token is refused before its claims are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
     /// Not three parts of base64url without padding.
     Encoding,
-    /// The header is not a JSON object, or names a parameter twice.
+    /// The header is not a JSON object, names a parameter twice, or is very long.
     Header,
     /// The header has no `alg`.
     NoAlgorithm,
@@ -96,6 +99,9 @@ impl<'t> Token<'t> {
         else {
             return Err(Malformed::Encoding);
         };
+        if header.len() > LONGEST_HEADER {
+            return Err(Malformed::Header);
+        }
         let decode = |part: &[u8]| URL_SAFE_NO_PAD.decode(part).map_err(|_| Malformed::Encoding);
         let signed = token.get(..header.len() + 1 + payload.len()).unwrap_or_default();
         let header = serde_json::from_slice::<Header>(&decode(header)?).map_err(|_| Malformed::Header)?;

@@ -5,6 +5,7 @@
 //! pass of an automaton over the URL; only they are really matched.
 
 mod finder;
+mod words;
 
 use std::collections::HashMap;
 
@@ -83,13 +84,10 @@ impl Index {
             let Some((_, of_entry)) = found.get_mut(entry) else { continue };
             for method in methods {
                 let key = folded(method.as_ref());
+                let next = number(index.methods.len());
                 let method = match index.methods.get(key.as_slice()) {
-                    Some(method) => *method,
-                    None => {
-                        let method = number(index.methods.len());
-                        index.methods.insert(key.as_slice().into(), method);
-                        method
-                    }
+                    Some(known) => *known,
+                    None => *index.methods.entry(key.as_slice().into()).or_insert(next),
                 };
                 of_entry.push((method, number(rule)));
             }

@@ -43,8 +43,6 @@ pub(super) struct Part {
     pub span: Range<usize>,
     /// Whether it stands in `<…>`.
     pub fragment: bool,
-    /// The part of the URL where it begins.
-    pub region: Region,
     /// What it means, in canonical form.
     pub node: Node,
 }
@@ -117,14 +115,14 @@ pub(super) fn read(strategy: Strategy, source: &str) -> Result<Reading, Fault> {
                 let span = inner.start.saturating_sub(1)..inner.end + 1;
                 lint::fragment(&node, region, &span, &mut warnings);
                 let node = Node::Capture(slots.of_label(label), Box::new(node));
-                Part { span, fragment: true, region, node }
+                Part { span, fragment: true, node }
             }
             (Piece::Fragment(span) | Piece::Literal(span), _) => {
                 let text = source.get(span.clone()).unwrap_or_default();
                 let next = nodes.peek().and_then(|next| next.as_ref().map(|(_, node)| node));
                 let (node, odd) = canonical.literal(text, next);
                 lint::literal(text, &odd, &span, &mut warnings);
-                Part { span, fragment: false, region, node }
+                Part { span, fragment: false, node }
             }
         });
     }

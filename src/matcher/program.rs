@@ -168,7 +168,7 @@ impl Writer {
             self.node(branch)?;
             ends.push(self.push(Step::Jump { to: 0 })?);
             let second = self.next();
-            self.direct(split, first, second)?;
+            self.direct(split, first, second);
         }
         let to = self.next();
         for end in ends {
@@ -182,12 +182,11 @@ impl Writer {
         self.push(Step::Split { first: 0, second: 0, memory })
     }
 
-    fn direct(&mut self, split: u16, to_first: u16, to_second: u16) -> Option<()> {
+    fn direct(&mut self, split: u16, to_first: u16, to_second: u16) {
         if let Some(Step::Split { first, second, .. }) = self.steps.get_mut(usize::from(split)) {
             *first = to_first;
             *second = to_second;
         }
-        Some(())
     }
 
     fn repeat(&mut self, part: &Node, times: Times) -> Option<()> {
@@ -231,7 +230,7 @@ impl Writer {
                 self.node(part)?;
                 let split = self.split()?;
                 let (first, second) = either(order, inside, self.next());
-                self.direct(split, first, second)?;
+                self.direct(split, first, second);
             }
             None => {
                 let split = self.split()?;
@@ -239,7 +238,7 @@ impl Writer {
                 self.node(part)?;
                 self.push(Step::Jump { to: split })?;
                 let (first, second) = either(order, inside, self.next());
-                self.direct(split, first, second)?;
+                self.direct(split, first, second);
             }
             Some(max) => {
                 let mut splits = Vec::new();
@@ -251,7 +250,7 @@ impl Writer {
                 let outside = self.next();
                 for (split, inside) in splits {
                     let (first, second) = either(order, inside, outside);
-                    self.direct(split, first, second)?;
+                    self.direct(split, first, second);
                 }
             }
         }
@@ -307,7 +306,7 @@ impl Writer {
                     }
                 }
                 Some(Step::Split { first, second, .. }) => {
-                    todo.extend([usize::from(*first), usize::from(*second)])
+                    todo.extend([usize::from(*first), usize::from(*second)]);
                 }
                 Some(Step::Jump { to }) => todo.push(usize::from(*to)),
                 Some(Step::Ahead { then, .. }) => {

@@ -16,6 +16,7 @@ const MAX_DEPTH: usize = 50;
 
 /// Options that `(?imnsx)` sets.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "five independent options are what the syntax has")]
 struct Flags {
     /// `i`: letters without regard to case.
     fold: bool,
@@ -210,13 +211,11 @@ impl<'s> Reader<'s, '_> {
         loop {
             let start = self.at;
             if self.take("(?#") {
-                match self.rest().find(')') {
-                    Some(len) => self.at += len + 1,
-                    None => {
-                        self.at = self.text.len();
-                        return Err(self.fault("the comment is never closed", start));
-                    }
-                }
+                let Some(len) = self.rest().find(')') else {
+                    self.at = self.text.len();
+                    return Err(self.fault("the comment is never closed", start));
+                };
+                self.at += len + 1;
             } else if self.flags.spaced && self.peek() == Some('#') {
                 self.at += self.rest().find('\n').unwrap_or(self.rest().len());
             } else if self.flags.spaced && self.peek().is_some_and(char::is_whitespace) {

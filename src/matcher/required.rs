@@ -46,7 +46,7 @@ impl Required {
         std::iter::from_fn(move || {
             let (count, tail) = rest.split_first()?;
             let one = Alternatives { rest: tail, left: *count };
-            let mut skipped = one;
+            let mut skipped = one.clone();
             skipped.by_ref().for_each(drop);
             rest = skipped.rest;
             Some(one)
@@ -55,7 +55,7 @@ impl Required {
 }
 
 /// The alternatives of one requirement.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Alternatives<'r> {
     rest: &'r [u8],
     left: u8,

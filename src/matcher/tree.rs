@@ -216,10 +216,12 @@ impl Node {
             }
             Self::Again(n, _) => *n = reference(*n),
             Self::Repeat(part, _) | Self::Around(_, part) | Self::Atomic(part) => {
-                part.number(label, reference)
+                part.number(label, reference);
             }
             Self::Sequence(parts) | Self::Choice(parts) => {
-                parts.iter_mut().for_each(|p| p.number(label, reference));
+                for part in parts {
+                    part.number(label, reference);
+                }
             }
             Self::Condition(test, yes, no) => {
                 match test {

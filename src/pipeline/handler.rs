@@ -86,8 +86,8 @@ pub struct BuildContext<'b> {
     pub rule_id: &'b str,
     /// How patterns are written; the keto authorizer refuses `glob`.
     pub strategy: Strategy,
-    /// The template language where the handler's configuration does not choose.
-    pub template_engine: template::Engine,
+    /// How templates are read where the handler's configuration does not choose.
+    pub templates: template::Settings,
     /// Everything that outlives one rule set: key sets, caches.
     pub shared: &'b super::context::Shared,
 }

@@ -49,7 +49,7 @@ pub fn rule(
     let context = BuildContext {
         rule_id: &spec.id,
         strategy: config.access_rules.strategy,
-        template_engine: config.template_engine,
+        templates: config.templates,
         shared,
     };
     let mut findings = written.findings.clone();
@@ -185,7 +185,7 @@ fn fallback(config: &Config, shared: &Shared) -> Vec<ErrorStep> {
     let context = BuildContext {
         rule_id: "",
         strategy: config.access_rules.strategy,
-        template_engine: config.template_engine,
+        templates: config.templates,
         shared,
     };
     config

@@ -78,6 +78,7 @@ pub fn decode(source: Arc<Source>) -> Result<Document, Report> {
             continue;
         }
         document::fold_rule_keys(&mut value);
+        drop_nulls(&mut value);
         let id = value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let id = (!id.is_empty()).then_some(id);
         // What is missing is said by the compiler, which knows what for.
@@ -105,6 +106,23 @@ pub fn decode(source: Arc<Source>) -> Result<Document, Report> {
         return Err(report);
     }
     Ok(Document { source, rules, warnings: report })
+}
+
+/// An explicit null is as good as nothing for a rule, its `match`, `upstream` and handlers.
+fn drop_nulls(rule: &mut Value) {
+    let Some(rule) = rule.as_object_mut() else { return };
+    rule.retain(|_, value| !value.is_null());
+    for key in ["match", "upstream", "authorizer"] {
+        if let Some(Value::Object(object)) = rule.get_mut(key) {
+            object.retain(|_, value| !value.is_null());
+        }
+    }
+    for key in ["authenticators", "mutators", "errors"] {
+        let handlers = rule.get_mut(key).and_then(Value::as_array_mut);
+        for handler in handlers.into_iter().flatten().filter_map(Value::as_object_mut) {
+            handler.retain(|_, value| !value.is_null());
+        }
+    }
 }
 
 fn kind(value: &Value) -> &'static str {

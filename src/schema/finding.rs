@@ -11,7 +11,7 @@ use crate::diagnostic::text::{one_of, quote};
 use crate::diagnostic::{Finding, Severity, pointer_token};
 
 /// More keys than this are not listed: the reference is the better help then.
-const LISTED_KEYS: usize = 12;
+const LISTED_KEYS: usize = 16;
 
 /// The findings of one validation error.
 pub(super) fn from_error(error: &ValidationError<'_>, shape: &Value) -> Vec<Finding> {
@@ -162,6 +162,7 @@ fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
+        Value::Number(number) if number.is_f64() => "a fraction",
         Value::Number(_) => "a number",
         Value::String(_) => "text",
         Value::Array(_) => "a list",

@@ -1,7 +1,7 @@
 //! Schemas: what may be written in configurations and rules, and the findings where something else is.
 //!
 //! The files in `schemas/` are for editors as they are. Here each is made self-contained and compiled, once
-//! and when it is first asked for. A new handler has its file there, a line in [`handlers`](self) below, and
+//! and when it is first asked for. A new handler has its file there, a line in `HANDLERS` below, and
 //! one in `config.schema.json`.
 //!
 //! Besides draft-07 the files use: `x-expected`, what a value must be, in words; `x-names`, what the keys

@@ -21,28 +21,14 @@ pub struct Data<'d> {
     pub request: &'d AccessRequest<'d>,
     /// `.MatchContext.RegexpCaptureGroups`
     pub captures: &'d Captures,
+    /// The text that the groups are positions in.
+    pub matched: &'d str,
 }
 
 impl<'d> Data<'d> {
     /// The text of a capture group; `None` when there are not so many groups.
-    ///
-    /// Groups are positions in the URL that was matched. A rule that only matched with the trailing slash
-    /// has them in that longer text.
     pub(super) fn capture(&self, index: usize) -> Option<Cow<'d, str>> {
-        let Some(reading) = self.request.primary() else {
-            return (index < self.captures.len()).then_some(Cow::Borrowed(""));
-        };
-        let text = reading.text();
-        let span = self.captures.0.get(index)?.clone();
-        match span {
-            Some(span) if span.end as usize > text.len() => Some(Cow::Owned(
-                reading
-                    .with_slash()
-                    .and_then(|t| t.get(span.start as usize..span.end as usize).map(str::to_owned))
-                    .unwrap_or_default(),
-            )),
-            _ => self.captures.get(index, text).map(Cow::Borrowed),
-        }
+        self.captures.get(index, self.matched).map(Cow::Borrowed)
     }
 
     /// `.MatchContext.Header.Get`: the first value, empty for none. Bytes that are not UTF-8 become U+FFFD.

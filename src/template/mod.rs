@@ -72,6 +72,17 @@ pub enum Missing {
     Error,
 }
 
+/// What holds for all templates of a configuration or a handler: `template_engine` and `templates.*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// The language.
+    pub engine: Engine,
+    /// How JSON numbers are written.
+    pub numbers: Numbers,
+    /// What becomes of missing values.
+    pub missing: Missing,
+}
+
 /// How a template is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -116,14 +127,15 @@ enum Language {
 pub struct RenderError(pub String);
 
 impl Template {
-    /// Parses and checks a template with what is usual for its purpose. Findings have an empty pointer and
-    /// a span into `source`; warnings come along with a template that works.
+    /// Parses and checks a template. Findings have an empty pointer and a span into `source`; warnings
+    /// come along with a template that works.
     pub fn compile(
-        engine: Engine,
+        settings: Settings,
         purpose: Purpose,
         source: &str,
     ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
-        Self::compile_with(engine, Options::new(purpose), source)
+        let Settings { engine, numbers, missing } = settings;
+        Self::compile_with(engine, Options { purpose, numbers, missing }, source)
     }
 
     /// Parses and checks a template.

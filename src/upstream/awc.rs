@@ -1,6 +1,7 @@
 //! The HTTP client: [`Fetch`] on awc, with one time limit for the whole exchange and redirects by hand.
 
 use std::cell::OnceCell;
+use std::io::Read as _;
 use std::rc::Rc;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use ::awc::error::{ConnectError, SendRequestError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue, Method, header};
@@ -118,6 +119,7 @@ impl Connections {
         for (name, value) in &request.headers {
             outgoing = outgoing.append_header((name.clone(), value.clone()));
         }
+        outgoing = outgoing.no_decompress().insert_header_if_none((header::ACCEPT_ENCODING, "gzip"));
         if let Some(basic) = basic.filter(|_| !outgoing.headers().contains_key(header::AUTHORIZATION)) {
             outgoing = outgoing.insert_header((header::AUTHORIZATION, basic));
         }
@@ -125,12 +127,13 @@ impl Connections {
         let sent = if bodiless { outgoing.send() } else { outgoing.send_body(request.body.clone()) };
         let mut answer = sent.await.map_err(|error| failure(&shown, request, &error))?;
 
+        let limit = request.max_response_bytes;
         let mut body = BytesMut::new();
         while let Some(chunk) = answer.next().await {
             let chunk =
                 chunk.map_err(|e| FetchError::Protocol { url: shown.clone(), reason: e.to_string() })?;
-            if body.len() + chunk.len() > request.max_response_bytes {
-                return Err(FetchError::TooLarge { url: shown, limit: request.max_response_bytes });
+            if body.len() + chunk.len() > limit {
+                return Err(FetchError::TooLarge { url: shown, limit });
             }
             body.extend_from_slice(&chunk);
         }
@@ -140,11 +143,18 @@ impl Connections {
             let reason = format!("{} of {length} bytes came", body.len());
             return Err(FetchError::Protocol { url: shown, reason });
         }
-        Ok(Incoming {
-            status: answer.status().as_u16(),
-            headers: answer.headers().iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
-            body: body.freeze(),
-        })
+        let status = answer.status().as_u16();
+        let coding = answer.headers().get(header::CONTENT_ENCODING).cloned();
+        let mut headers: Vec<_> = answer.headers().iter().map(|(n, v)| (n.clone(), v.clone())).collect();
+        let mut body = body.freeze();
+        if let Some(coding) = coding.filter(|coding| !body.is_empty() && coding != "identity") {
+            body = inflate(&coding, &body, limit).map_err(|error| match error {
+                Inflating::TooLarge => FetchError::TooLarge { url: shown.clone(), limit },
+                Inflating::Broken(reason) => FetchError::Protocol { url: shown.clone(), reason },
+            })?;
+            headers.retain(|(name, _)| *name != header::CONTENT_ENCODING && *name != header::CONTENT_LENGTH);
+        }
+        Ok(Incoming { status, headers, body })
     }
 
     fn client(&self, url: &Url) -> Result<&::awc::Client, FetchError> {
@@ -197,10 +207,25 @@ fn tls_connector() -> Result<SslConnector, openssl::error::ErrorStack> {
 
 /// How long an answer said it would be. awc takes a connection that closes early for the end of a body.
 fn promised_length(headers: &::awc::http::header::HeaderMap) -> Option<usize> {
-    if headers.contains_key(header::CONTENT_ENCODING) {
-        return None;
-    }
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+enum Inflating {
+    TooLarge,
+    Broken(String),
+}
+
+/// Inflates a body to at most `limit` bytes. Done here, because awc's own decoder knows no limit.
+fn inflate(coding: &HeaderValue, body: &[u8], limit: usize) -> Result<Bytes, Inflating> {
+    if !coding.as_bytes().eq_ignore_ascii_case(b"gzip") {
+        return Err(Inflating::Broken(format!("content encoding {coding:?} was not asked for")));
+    }
+    let mut inflated = Vec::new();
+    flate2::read::MultiGzDecoder::new(body)
+        .take(limit as u64 + 1)
+        .read_to_end(&mut inflated)
+        .map_err(|error| Inflating::Broken(error.to_string()))?;
+    if inflated.len() > limit { Err(Inflating::TooLarge) } else { Ok(inflated.into()) }
 }
 
 fn usable(url: &str) -> Result<Url, FetchError> {

@@ -33,7 +33,7 @@ pub fn fold_rule_keys(rule: &mut Value) {
         match inner {
             Value::Object(object) => fold(object, known),
             Value::Array(items) => {
-                items.iter_mut().filter_map(Value::as_object_mut).for_each(|item| fold(item, known))
+                items.iter_mut().filter_map(Value::as_object_mut).for_each(|item| fold(item, known));
             }
             _ => {}
         }

@@ -351,6 +351,16 @@ fn any_origin_never_comes_with_credentials() {
     }
 }
 
+#[test]
+fn secrets_are_not_in_debug_output() {
+    let text = "authenticators: {oauth2_introspection: {enabled: true, config: {introspection_url: 'http://x', pre_authorization: {client_secret: hunter2}}}}\n";
+    let folder = Folder::new(&[("a.yaml", text)]);
+    let loaded = folder.load(&["a.yaml"], &[]).unwrap();
+    assert!(loaded.documents.effective.to_string().contains("hunter2"));
+    let sources = Sources { files: vec![], environment: vec![("A".to_owned(), "hunter2".to_owned())] };
+    assert!(!format!("{loaded:?}{sources:?}").contains("hunter2"));
+}
+
 /// A certificate and its key, PEM.
 fn pair() -> (String, String) {
     use openssl::{asn1::Asn1Time, ec, hash::MessageDigest, nid::Nid, pkey::PKey, x509};

@@ -41,9 +41,9 @@ pub(super) fn tree(text: &str) -> Tree {
 
 impl Builder<'_> {
     fn range(&self, span: Span) -> Range<usize> {
-        let byte = |index: usize| match self.bytes.is_empty() {
-            true => index.min(self.text.len()),
-            false => self.bytes.get(index).copied().unwrap_or(self.text.len()),
+        let byte = |index: usize| {
+            let byte = if self.bytes.is_empty() { Some(index) } else { self.bytes.get(index).copied() };
+            byte.unwrap_or(self.text.len()).min(self.text.len())
         };
         let start = byte(span.start.index());
         start..byte(span.end.index()).max(start)

@@ -1,7 +1,9 @@
 use futures_util::future::join_all;
 
 use super::*;
+use crate::keys::KeySet;
 use crate::keys::fixtures::{Clock as TestClock, document, inline, run, settle};
+use crate::keys::ring::STALE_LIMIT;
 use crate::keys::{Currency, KeyRing, Picked, public_set};
 use crate::upstream::FetchError;
 use crate::upstream::fake::FakeFetch;
@@ -23,8 +25,14 @@ async fn find(ring: &KeyRing, fetch: &Rc<FakeFetch>, kid: &str) -> Option<Picked
 }
 
 fn ring(store: &JwksStore, urls: &[&str]) -> KeyRing {
-    let times = Times { ttl: Duration::from_secs(30), max_wait: Duration::from_millis(20) };
+    let times = Times { ttl: Duration::from_secs(30), max_wait: Duration::from_secs(60) };
     store.ring(urls, times).unwrap()
+}
+
+/// For servers that never answer.
+fn impatient(store: &JwksStore) -> KeyRing {
+    let times = Times { ttl: Duration::from_secs(30), max_wait: Duration::from_millis(20) };
+    store.ring(&[URL], times).unwrap()
 }
 
 #[test]
@@ -150,7 +158,7 @@ fn a_set_stays_when_its_server_fails() {
             let (clock, store) = TestClock::store();
             let fetch = FakeFetch::new();
             fetch.answer(URL, 200, document("rsa-1-pub"));
-            let ring = ring(&store, &[URL]);
+            let ring = impatient(&store);
             find(&ring, &fetch, "rsa-1").await.unwrap();
             fetch.forget(URL);
             fail(&fetch);
@@ -271,7 +279,7 @@ fn a_version_holds_until_the_set_changes_or_is_too_old() {
 #[test]
 fn a_reader_that_goes_away_frees_the_url() {
     let (_, store) = TestClock::store();
-    let ring = ring(&store, &[URL]);
+    let ring = impatient(&store);
     let gone = run(async {
         let fetch = FakeFetch::new();
         fetch.never(URL);
@@ -307,6 +315,25 @@ fn files_are_read_when_they_are_named_and_again_when_they_change() {
         let status = store.status();
         assert_eq!(status[0].failure.as_deref(), Some("it is not JSON"));
         assert_eq!((status[0].keys, &status[0].shown), (Some(2), &path.display().to_string()));
+    });
+}
+
+#[test]
+fn a_reload_sees_a_changed_file_at_once() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        std::fs::write(&path, document("rsa-1-pub")).unwrap();
+        let url = format!("file://{}", path.display());
+        let (clock, store) = TestClock::store();
+        let fetch = FakeFetch::new();
+        let before = ring(&store, &[&url]);
+        std::fs::write(&path, document("rsa-pub")).unwrap();
+        clock.advance(second());
+        let _after = ring(&store, &[&url]);
+        let dynamic: Rc<dyn Fetch> = fetch.clone();
+        let look = |set: &KeySet| set.find("rsa-2", false).map(|_| ());
+        assert!(before.pick(&dynamic, look).is_some(), "without waiting");
     });
 }
 

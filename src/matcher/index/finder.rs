@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use smallvec::SmallVec;
 
-use super::super::required::Alternatives;
+use super::super::required::{Alternatives, Required};
+use super::words::Words;
 use super::{Entry, number};
 
 /// So many entries are rather tried than told apart.
@@ -21,14 +21,8 @@ const CROWD: usize = 256;
 pub(super) struct Finder {
     /// Those that are always candidates.
     always: Leaf,
-    words: Option<Words>,
-}
-
-/// Texts, and what is behind each.
-#[derive(Debug)]
-struct Words {
-    automaton: AhoCorasick,
-    leaves: Box<[Leaf]>,
+    /// Texts, and what is behind each.
+    behind: Option<(Words, Box<[Leaf]>)>,
 }
 
 /// What is behind a text.
@@ -67,26 +61,21 @@ impl Finder {
     /// Adds the entries that may match the lower-cased `text`, some perhaps twice.
     pub(super) fn find(&self, method: u32, text: &[u8], found: &mut SmallVec<[u32; 32]>) {
         self.always.find(method, text, found);
-        let Some(words) = &self.words else { return };
-        let Ok(hits) = words.automaton.try_find_overlapping_iter(Input::new(text)) else { return };
-        let mut leaves: SmallVec<[u32; 16]> = SmallVec::new();
+        let Some((words, leaves)) = &self.behind else { return };
+        let mut hits: SmallVec<[u32; 16]> = SmallVec::new();
         let mut crowd = CROWD;
-        for hit in hits {
-            let leaf = hit.pattern().as_u32();
-            if leaves.last() == Some(&leaf) {
-                continue;
+        words.find(text, |word| {
+            hits.push(word);
+            if hits.len() >= crowd {
+                hits.sort_unstable();
+                hits.dedup();
+                crowd = hits.len() * 2 + CROWD;
             }
-            leaves.push(leaf);
-            if leaves.len() >= crowd {
-                leaves.sort_unstable();
-                leaves.dedup();
-                crowd = leaves.len() * 2 + CROWD;
-            }
-        }
-        leaves.sort_unstable();
-        leaves.dedup();
-        for leaf in leaves {
-            if let Some(leaf) = words.leaves.get(leaf as usize) {
+        });
+        hits.sort_unstable();
+        hits.dedup();
+        for word in hits {
+            if let Some(leaf) = leaves.get(word as usize) {
                 leaf.find(method, text, found);
             }
         }
@@ -116,12 +105,12 @@ impl<'e> Builder<'e> {
             let bit = 1_u8.checked_shl(number(bit))?;
             (member.held & bit == 0).then_some((bit, one))
         };
-        required.into_iter().flat_map(|required| required.iter()).enumerate().filter_map(open)
+        required.into_iter().flat_map(Required::iter).enumerate().filter_map(open)
     }
 
     fn finder(&mut self, members: Vec<Member>) -> Finder {
         if members.len() <= FEW && members.iter().any(|m| m.held != 0) {
-            return Finder { always: self.leaf(&members), words: None };
+            return Finder { always: self.leaf(&members), behind: None };
         }
         let mut shared: HashMap<&[u8], u32> = HashMap::new();
         for member in &members {
@@ -138,12 +127,14 @@ impl<'e> Builder<'e> {
             let shortest = |one: Alternatives<'_>| one.map(<[u8]>::len).min();
             let best = self
                 .requirements(*member)
-                .filter_map(|(bit, one)| Some((sharing(one)?, std::cmp::Reverse(shortest(one)?), bit, one)))
+                .filter_map(|(bit, one)| {
+                    Some((sharing(one.clone())?, std::cmp::Reverse(shortest(one.clone())?), bit, one))
+                })
                 // A text that all have tells nothing.
                 .filter(|(sharing, ..)| members.len() <= FEW || (*sharing as usize) < members.len())
                 .min_by_key(|(sharing, length, bit, _)| (*sharing, *length, *bit));
             match best {
-                Some((.., bit, one)) if self.spend(one.count()) => {
+                Some((.., bit, one)) if self.spend(one.clone().count()) => {
                     for text in one {
                         behind.entry(text).or_default().push(Member { held: member.held | bit, ..*member });
                     }
@@ -153,23 +144,19 @@ impl<'e> Builder<'e> {
         }
         let mut behind: Vec<_> = behind.into_iter().collect();
         behind.sort_unstable_by_key(|(text, _)| *text);
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(behind.iter().map(|(text, _)| text));
-        let words = match automaton {
-            Ok(_) if behind.is_empty() => None,
-            Ok(automaton) => {
-                let leaves = behind.into_iter().map(|(_, members)| self.behind(members)).collect();
-                Some(Words { automaton, leaves })
+        let texts: Vec<&[u8]> = behind.iter().map(|(text, _)| *text).collect();
+        let behind = match Words::build(&texts) {
+            Some(_) if texts.is_empty() => None,
+            Some(words) => {
+                Some((words, behind.into_iter().map(|(_, members)| self.behind(members)).collect()))
             }
-            // Too many texts for one automaton: try them all, which is slow and right.
-            Err(_) => {
+            // Too many texts to number: try them all, which is slow and right.
+            None => {
                 always = members;
                 None
             }
         };
-        Finder { always: self.leaf(&always), words }
+        Finder { always: self.leaf(&always), behind }
     }
 
     fn spend(&mut self, count: usize) -> bool {
@@ -184,7 +171,7 @@ impl<'e> Builder<'e> {
         }
         let finder = self.finder(members);
         match finder {
-            Finder { always, words: None } => always,
+            Finder { always, behind: None } => always,
             finder => Leaf::Many(Box::new(finder)),
         }
     }

@@ -19,8 +19,10 @@ enum Rest {
     Ranges(Arc<[(char, char)]>),
 }
 
+type WeakRanges = Weak<[(char, char)]>;
+
 /// Long lists of ranges (`\w` has some seven hundred) are kept once for all patterns.
-static SHARED: Mutex<Vec<Weak<[(char, char)]>>> = Mutex::new(Vec::new());
+static SHARED: Mutex<Vec<WeakRanges>> = Mutex::new(Vec::new());
 /// Shorter lists are not worth looking for.
 const SHARED_FROM: usize = 16;
 

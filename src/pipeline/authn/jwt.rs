@@ -3,6 +3,8 @@
 //! A token whose signature and times were once found good is remembered until it expires or its key set
 //! changes; what a rule demands of it (audience, issuer, scopes) is looked at every time.
 
+mod claims;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +15,8 @@ use serde_json::{Map, Value};
 use super::scope::ScopeStrategy;
 use super::token_from::TokenFrom;
 use crate::cache::{Cache, Key, Space};
+use crate::config::parse_duration;
 use crate::diagnostic::Finding;
-use crate::duration;
 use crate::keys::verify::{Malformed, Token};
 use crate::keys::{self, Algorithm, Currency, KeyRing, KeySet, Picked, Times};
 use crate::pipeline::handler::{Answer, Authentication, Authenticator, BuildContext, Exchange, Registration};
@@ -97,7 +99,7 @@ impl Jwt {
         let settings: Settings = settings(config)?;
         let mut findings = Vec::new();
         let mut read = |key: &str, text: &str| {
-            duration::parse(text).unwrap_or_else(|| {
+            parse_duration(text).unwrap_or_else(|| {
                 findings.push(
                     Finding::error(
                         "invalid-duration",
@@ -120,12 +122,13 @@ impl Jwt {
         let Ok(ring) = ring.and_then(|ring| if findings.is_empty() { Ok(ring) } else { Err(()) }) else {
             return Err(findings);
         };
-        let algorithms = if settings.allowed_algorithms.is_empty() {
-            vec![Algorithm::Rs256]
-        } else {
-            // Names that are no algorithm, `none` among them, never match a token.
-            settings.allowed_algorithms.iter().filter_map(|name| Algorithm::from_name(name)).collect()
-        };
+        let algorithms = allowed(&settings.allowed_algorithms, context.rule_id);
+        if settings.scope_strategy == ScopeStrategy::None && !settings.required_scope.is_empty() {
+            tracing::warn!(
+                rule.id = context.rule_id,
+                "`required_scope` without a `scope_strategy` lets nobody in"
+            );
+        }
         // Everything that decides whether signature and times are good.
         let meaning = serde_json::json!([
             settings.jwks_urls,
@@ -174,7 +177,7 @@ impl Jwt {
         })?;
         let algorithm = Algorithm::from_name(token.algorithm()).filter(|a| self.algorithms.contains(a));
         let Some(algorithm) = algorithm else {
-            return Err(Refusal::new("algorithm-not-allowed", format!("alg {:?}", token.algorithm())));
+            return Err(Refusal::new("algorithm-not-allowed", format!("alg {}", excerpt(token.algorithm()))));
         };
         if token.kid().is_none() && (token.has_kid() || !self.missing_kid) {
             return Err(Refusal::new("key-id-missing", "the header has no `kid`, or one that is not text"));
@@ -209,32 +212,15 @@ impl Jwt {
         }
         let mut claims: Map<String, Value> = serde_json::from_slice(token.payload())
             .map_err(|error| Refusal::new("claims-malformed", error.to_string()))?;
-        let expires = self.check_times(&claims, now)?;
-        normalise_scopes(&mut claims);
+        let expires = claims::check_times(&claims, now, self.leeway)?;
+        claims::normalise_scopes(&mut claims);
         let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default().into();
         let good =
             Verified { subject, claims: Arc::new(claims), source: found.source, version: found.version };
         let good = Arc::new(good);
         let until = expires.unwrap_or(u64::MAX).min(now.saturating_add(REMEMBER));
-        self.cache.put(key, Arc::clone(&good), weigh(&good.claims), until);
+        self.cache.put(key, Arc::clone(&good), claims::weigh(&good.claims), until);
         Ok(good)
-    }
-
-    /// Checks `exp`, `nbf` and `iat` (RFC 7519 section 4.1) and says when the token stops being good.
-    fn check_times(&self, claims: &Map<String, Value>, now: u64) -> Result<Option<u64>, Refusal> {
-        let now = i64::try_from(now).unwrap_or(i64::MAX);
-        let latest = now.saturating_add(self.leeway);
-        let expires = seconds(claims, "exp")?.map(|at| at.saturating_add(self.leeway));
-        if expires.is_some_and(|at| at <= now) {
-            return Err(Refusal::new("token-expired", format!("exp {}", shown(claims, "exp"))));
-        }
-        if seconds(claims, "nbf")?.is_some_and(|at| at > latest) {
-            return Err(Refusal::new("token-not-valid-yet", format!("nbf {}", shown(claims, "nbf"))));
-        }
-        if seconds(claims, "iat")?.is_some_and(|at| at > latest) {
-            return Err(Refusal::new("token-used-before-issued", format!("iat {}", shown(claims, "iat"))));
-        }
-        Ok(expires.map(|at| u64::try_from(at).unwrap_or_default()))
     }
 
     /// Checks what the rule demands, and lets the caller in.
@@ -247,7 +233,7 @@ impl Jwt {
 
     fn check_demands(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
         for wanted in &self.audience {
-            if !texts(claims.get("aud")).any(|audience| audience == wanted) {
+            if !claims::texts(claims.get("aud")).any(|audience| audience == wanted) {
                 return Err(Refusal::new("audience-mismatch", format!("not for `{wanted}`")));
             }
         }
@@ -258,7 +244,7 @@ impl Jwt {
             }
         }
         for wanted in &self.scopes {
-            if !self.strategy.covers(texts(claims.get("scp")), wanted) {
+            if !self.strategy.covers(claims::texts(claims.get("scp")), wanted) {
                 return Err(Refusal::new("scope-missing", format!("`{wanted}` is not granted")));
             }
         }
@@ -295,7 +281,7 @@ impl Authenticator for Jwt {
             let (token, algorithm) = self.open(&text)?;
             let Some(found) = self.ring.fetch(fetch, |set| self.look(set, &token)).await else {
                 let refusal = if self.ring.has_any_set() {
-                    Refusal::new("key-unknown", format!("kid {:?}", token.kid()))
+                    Refusal::new("key-unknown", format!("kid {}", excerpt(token.kid().unwrap_or_default())))
                 } else {
                     Refusal::new("key-sets-unavailable", "no key set could be read yet")
                 };
@@ -341,64 +327,24 @@ impl From<Refusal> for Denial {
     }
 }
 
-/// A time claim in whole seconds; absent when it is missing or 0, as in Oathkeeper.
-fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Refusal> {
-    let Some(value) = claims.get(name) else { return Ok(None) };
-    let whole = value.as_i64().or_else(|| value.as_u64().map(|n| i64::try_from(n).unwrap_or(i64::MAX)));
-    if let Some(whole) = whole {
-        return Ok(Some(whole).filter(|n| *n != 0));
+/// What somebody unknown wrote, quoted and short enough for a log.
+fn excerpt(text: &str) -> String {
+    format!("{:?}", text.chars().take(80).collect::<String>())
+}
+
+/// The algorithms a token may be signed with: RS256 where none is named.
+fn allowed(names: &[String], rule_id: &str) -> Vec<Algorithm> {
+    if names.is_empty() {
+        return vec![Algorithm::Rs256];
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "fractions are cut off, and what is too large saturates"
-    )]
-    let cut = value.as_f64().map(|number| (number, number as i64));
-    match cut {
-        Some((number, cut)) => Ok(Some(cut).filter(|_| number != 0.0)),
-        None => Err(Refusal::new("time-claim-malformed", format!("`{name}` is not a number"))),
-    }
-}
-
-fn shown(claims: &Map<String, Value>, name: &str) -> String {
-    claims.get(name).map(Value::to_string).unwrap_or_default()
-}
-
-/// The texts of a claim that is one text or a list of them.
-fn texts(claim: Option<&Value>) -> impl Iterator<Item = &str> {
-    let (one, many) = match claim {
-        Some(Value::String(text)) => (Some(text.as_str()), &[] as &[Value]),
-        Some(Value::Array(list)) => (None, list.as_slice()),
-        _ => (None, &[] as &[Value]),
-    };
-    one.into_iter().chain(many.iter().filter_map(Value::as_str))
-}
-
-/// Turns the first of `scp`, `scope` and `scopes` into `scp`, a list of texts.
-fn normalise_scopes(claims: &mut Map<String, Value>) {
-    let name = ["scp", "scope", "scopes"].into_iter().find(|name| claims.contains_key(*name));
-    let list = match name.and_then(|name| claims.shift_remove(name)) {
-        Some(Value::Array(list)) => {
-            list.into_iter().map(|v| if v.is_string() { v } else { Value::from("") }).collect()
+    let known = names.iter().filter_map(|name| {
+        let algorithm = Algorithm::from_name(name);
+        if algorithm.is_none() {
+            tracing::warn!(rule.id = rule_id, algorithm = ?name, "no token is ever signed with this algorithm");
         }
-        Some(Value::String(text)) if !text.is_empty() => text.split(' ').map(Value::from).collect(),
-        _ => Vec::new(),
-    };
-    claims.insert("scp".to_owned(), Value::Array(list));
-}
-
-/// About how many bytes claims take in memory.
-fn weigh(claims: &Map<String, Value>) -> usize {
-    // A member is a key, a value, a hash and a place in the index.
-    200 + claims.iter().map(|(key, value)| 120 + key.len() + weigh_value(value)).sum::<usize>()
-}
-
-fn weigh_value(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => text.len(),
-        Value::Array(list) => list.iter().map(|item| 40 + weigh_value(item)).sum(),
-        Value::Object(map) => weigh(map),
-    }
+        algorithm
+    });
+    known.collect()
 }
 
 #[cfg(test)]

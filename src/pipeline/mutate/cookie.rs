@@ -4,7 +4,7 @@ use http::HeaderName;
 use http::header::COOKIE;
 use serde_json::Value;
 
-use super::{Named, engine, header_value, named_templates, template_data, template_fault};
+use super::{Named, header_value, named_templates, template_data, template_fault, templates, unusable_value};
 use crate::diagnostic::Finding;
 use crate::pipeline::denial::Denial;
 use crate::pipeline::handler::{Answer, BuildContext, Exchange, Mutator, Registration};
@@ -19,8 +19,8 @@ struct Cookie {
 }
 
 fn build(context: &BuildContext<'_>, config: &Value) -> Result<Box<dyn Mutator>, Vec<Finding>> {
-    let engine = engine(config, context.template_engine);
-    let cookies = named_templates(config, "cookies", Purpose::Cookie, engine, |written| {
+    let settings = templates(config, context.templates);
+    let cookies = named_templates(config, "cookies", Purpose::Cookie, settings, |written| {
         if is_token(written.as_bytes()) {
             Ok(Some(written.to_owned()))
         } else {
@@ -43,7 +43,9 @@ impl Cookie {
                 push_cookie(&mut line, &String::from_utf8_lossy(name), value, quoted);
             }
         });
-        exchange.session.headers.set(COOKIE, header_value(&line, &COOKIE)?);
+        // Names are tokens and values hold nothing but printable ASCII, so this is always a header value.
+        let value = header_value(&line).ok_or_else(|| unusable_value(&COOKIE, exchange))?;
+        exchange.session.headers.set(COOKIE, value);
         Ok(())
     }
 }

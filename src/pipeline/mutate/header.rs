@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::{Named, engine, header_value, named_templates, template_data, template_fault};
+use super::{Named, header_value, named_templates, template_data, template_fault, templates, unusable_value};
 use crate::diagnostic::Finding;
 use crate::pipeline::denial::Denial;
 use crate::pipeline::handler::{Answer, BuildContext, Exchange, Mutator, Registration};
@@ -36,19 +36,24 @@ enum HeaderText {
 }
 
 fn build(context: &BuildContext<'_>, config: &Value) -> Result<Box<dyn Mutator>, Vec<Finding>> {
-    let engine = engine(config, context.template_engine);
-    let named = named_templates(config, "headers", Purpose::Header, engine, |written| {
+    let settings = templates(config, context.templates);
+    let named = named_templates(config, "headers", Purpose::Header, settings, |written| {
         let name = HeaderName::from_bytes(written.as_bytes())
             .map_err(|_| format!("`{written}` cannot be the name of a header"))?;
         Ok((!NEVER_SET.contains(&name.as_str())).then(|| Name(name)))
     })?;
-    let headers = named
-        .into_iter()
-        .map(|Named { name: Name(name), template }| {
-            let fixed = template.literal().and_then(|text| header_value(text, &name).ok());
-            (name, fixed.map_or_else(|| HeaderText::Rendered(template), HeaderText::Fixed))
-        })
-        .collect();
+    let mut headers = Vec::with_capacity(named.len());
+    for Named { name: Name(name), template } in named {
+        let value = match template.literal().map(header_value) {
+            None => HeaderText::Rendered(template),
+            Some(Some(value)) => HeaderText::Fixed(value),
+            Some(None) => {
+                let message = format!("the value of `{name}` holds a line end or another control character");
+                return Err(vec![Finding::error("bad-header-value", "/headers", message)]);
+            }
+        };
+        headers.push((name, value));
+    }
     Ok(Box::new(Header { headers }))
 }
 
@@ -75,7 +80,7 @@ impl Header {
                 HeaderText::Fixed(value) => value.clone(),
                 HeaderText::Rendered(template) => {
                     let text = template.render(&template_data(exchange)).map_err(template_fault)?;
-                    header_value(&text, name)?
+                    header_value(&text).ok_or_else(|| unusable_value(name, exchange))?
                 }
             };
             exchange.session.headers.set(name.clone(), value);

@@ -9,15 +9,15 @@ use http::{HeaderName, HeaderValue, header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{engine, template_data};
+use super::{template_data, templates};
 use crate::cache::{Cache, Key, Space};
+use crate::config::parse_duration;
 use crate::diagnostic::Finding;
-use crate::duration;
 use crate::keys::sign::go_json;
 use crate::keys::{Currency, KeyRing, KeySet, NoSigningKey, Picked, SigningKey, Times};
 use crate::pipeline::handler::{Answer, BuildContext, Exchange, Mutator, Registration};
 use crate::pipeline::{Denial, Detail, settings};
-use crate::template::{Engine, Purpose, Template};
+use crate::template::{Purpose, Settings as Templates, Template};
 
 /// The `id_token` mutator.
 pub const REGISTRATION: Registration<dyn Mutator> =
@@ -85,7 +85,7 @@ impl IdToken {
     fn build(context: &BuildContext<'_>, config: &Value) -> Result<Self, Vec<Finding>> {
         let settings: Settings = settings(config)?;
         let mut findings = Vec::new();
-        let ttl = duration::parse(&settings.ttl);
+        let ttl = parse_duration(&settings.ttl);
         if ttl.is_none() {
             let message = format!("`{}` is not a duration", settings.ttl);
             findings.push(
@@ -97,7 +97,7 @@ impl IdToken {
         if let Err((_, error)) = &ring {
             findings.push(Finding::error("unusable-url", "/jwks_url", error.to_string()));
         }
-        let claims = Claims::compile(engine(config, context.template_engine), &settings.claims);
+        let claims = Claims::compile(templates(config, context.templates), &settings.claims);
         findings.extend(claims.as_ref().err().into_iter().flatten().map(|f| f.clone().under("/claims")));
         let (Some(ttl), Ok(ring), Ok(claims)) = (ttl, ring, claims) else { return Err(findings) };
         let ttl = ttl.as_secs();
@@ -188,11 +188,11 @@ impl IdToken {
 }
 
 impl Claims {
-    fn compile(engine: Engine, text: &str) -> Result<Self, Vec<Finding>> {
+    fn compile(settings: Templates, text: &str) -> Result<Self, Vec<Finding>> {
         if text.is_empty() {
             return Ok(Self::Fixed(Map::new()));
         }
-        let (template, _warnings) = Template::compile(engine, Purpose::Claims, text)?;
+        let (template, _warnings) = Template::compile(settings, Purpose::Claims, text)?;
         let Some(literal) = template.literal() else { return Ok(Self::Rendered(template)) };
         object(literal).map(Self::Fixed).map_err(|why| {
             vec![

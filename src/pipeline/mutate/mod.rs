@@ -28,6 +28,7 @@ pub fn template_data<'d>(exchange: &'d Exchange<'_>) -> template::Data<'d> {
         header: &exchange.session.headers,
         request: exchange.request,
         captures: &exchange.session.captures,
+        matched: exchange.session.matched.text(exchange.request),
     }
 }
 
@@ -44,7 +45,7 @@ fn named_templates<N: PartialEq + Ord>(
     config: &Value,
     key: &str,
     purpose: Purpose,
-    engine: template::Engine,
+    settings: template::Settings,
     name_of: impl Fn(&str) -> Result<Option<N>, String>,
 ) -> Result<Vec<Named<N>>, Vec<Finding>> {
     let mut findings = Vec::new();
@@ -59,7 +60,7 @@ fn named_templates<N: PartialEq + Ord>(
                 continue;
             }
         };
-        match Template::compile(engine, purpose, text.as_str().unwrap_or_default()) {
+        match Template::compile(settings, purpose, text.as_str().unwrap_or_default()) {
             Ok((template, _)) => {
                 named.retain(|n| n.name != name);
                 named.push(Named { name, template });
@@ -74,21 +75,31 @@ fn named_templates<N: PartialEq + Ord>(
     Ok(named)
 }
 
-/// The template language of a handler's configuration: its own choice or the global one.
-fn engine(config: &Value, default: template::Engine) -> template::Engine {
-    match config.get("template_engine").and_then(Value::as_str) {
+/// How a handler's templates are read: in the language it chooses, else as everywhere.
+fn templates(config: &Value, everywhere: template::Settings) -> template::Settings {
+    let engine = match config.get("template_engine").and_then(Value::as_str) {
         Some("tera") => template::Engine::Tera,
         Some("go") => template::Engine::Go,
-        _ => default,
-    }
+        _ => everywhere.engine,
+    };
+    template::Settings { engine, ..everywhere }
 }
 
 /// Turns rendered text into a header value: blanks around it are cut; a line end, NUL or another control
 /// character is refused, because what follows it would be a header of somebody else's making.
-pub fn header_value(text: &str, name: &HeaderName) -> Result<HeaderValue, Denial> {
-    HeaderValue::from_bytes(text.trim_matches([' ', '\t']).as_bytes()).map_err(|_| {
-        template_fault(format!("the value rendered for header `{name}` holds a control character"))
-    })
+pub fn header_value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(text.trim_matches([' ', '\t']).as_bytes()).ok()
+}
+
+/// What a request is told whose value no header can carry: that it is wrong itself, where its path holds
+/// such a character, else that the rule is.
+fn unusable_value(name: &HeaderName, exchange: &Exchange<'_>) -> Denial {
+    let log = format!("the value rendered for header `{name}` holds a control character");
+    if exchange.request.path().bytes().any(|b| b.is_ascii_control()) {
+        let why = Detail::id("control-character").public("The path holds a control character.").log(log);
+        return Denial::BadRequest { why };
+    }
+    template_fault(log)
 }
 
 /// A template that could not be carried out.

@@ -161,24 +161,33 @@ fn equal(a: &Value<'_>, b: &Value<'_>) -> Result<bool, Fault> {
     }
     if a.is_nil() || b.is_nil() {
         // Nil equals nil of any type, nothing else.
-        let empty = |value: &Value<'_>| match value {
-            Value::Nil | Value::Lost | Value::User(None) => true,
-            Value::List(list) => list.is_nil(),
-            Value::Dict(dict) => dict.is_nil(),
-            Value::Fields(fields) => fields.is_nil(),
-            _ => false,
-        };
-        return Ok(empty(a) && empty(b));
+        return Ok(is_empty_pointer(a) && is_empty_pointer(b));
     }
-    if basic(a) != basic(b) {
+    if basic(a) != basic(b) || a.kind_name() != b.kind_name() {
         return Err(Fault::from(INCOMPATIBLE));
     }
+    if is_empty_pointer(a) || is_empty_pointer(b) {
+        return Ok(is_empty_pointer(a) && is_empty_pointer(b));
+    }
     match (a, b) {
-        (Value::Url(a), Value::Url(b)) => Ok(std::rc::Rc::ptr_eq(a, b)),
+        (Value::Url(a), Value::Url(b)) => Ok(a == b),
         (Value::Time(a), Value::Time(b)) => Ok(a == b),
-        (Value::List(a), Value::List(b)) if a.is_nil() || b.is_nil() => Ok(a.is_nil() && b.is_nil()),
-        (Value::Dict(a), Value::Dict(b)) if a.is_nil() || b.is_nil() => Ok(a.is_nil() && b.is_nil()),
-        _ => Err(Fault::from("values of this type cannot be compared")),
+        (Value::Session(_), Value::Session(_)) => Ok(true),
+        (Value::List(_) | Value::Dict(_) | Value::Fields(_) | Value::Match(_), _) => {
+            Err(Fault::from("values of this type cannot be compared"))
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Nil, of whatever type.
+fn is_empty_pointer(value: &Value<'_>) -> bool {
+    match value {
+        Value::Nil | Value::Lost | Value::User(None) => true,
+        Value::List(list) => list.is_nil(),
+        Value::Dict(dict) => dict.is_nil(),
+        Value::Fields(fields) => fields.is_nil(),
+        _ => false,
     }
 }
 
@@ -220,8 +229,16 @@ fn ge<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     Ok(Value::Bool(!less(args.get(0), args.get(1))?))
 }
 
+/// Arguments as the template would print them.
+fn shown(args: &mut Args<'_, '_>) -> Result<String, Fault> {
+    for value in args.0.iter_mut().filter(|value| matches!(value, Value::Nil)) {
+        *value = Value::text("<no value>");
+    }
+    sprint(args.rest(0))
+}
+
 fn html<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
-    let text = sprint(args.rest(0))?;
+    let text = shown(args)?;
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -238,7 +255,7 @@ fn html<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
 }
 
 fn js<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
-    let text = sprint(args.rest(0))?;
+    let text = shown(args)?;
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let escaped: Cow<'static, str> = match c {
@@ -258,5 +275,5 @@ fn js<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
 }
 
 fn urlquery<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
-    Ok(Value::text(query_escape(&sprint(args.rest(0))?)))
+    Ok(Value::text(query_escape(&shown(args)?)))
 }

@@ -12,6 +12,7 @@ use super::program::{Expr, Known, UrlPart, What};
 use super::run::{Outcome, Run};
 use super::url::{self, Url};
 use super::value::{Kind, Value};
+use crate::template::Missing;
 
 impl<'d> Run<'d> {
     /// What an expression comes to.
@@ -37,9 +38,12 @@ impl<'d> Run<'d> {
                 }
                 Ok(value)
             }
-            What::Member { of, name, args } => {
+            What::Member { of, name, args, settled } => {
                 self.step(expr.span)?;
                 let of = self.nested(of, dot)?;
+                if of.is_nil() && (*settled || matches!(of, Value::Lost)) {
+                    return self.member_of_nothing(expr);
+                }
                 self.member(expr, &of, name, args, dot)
             }
             What::And(args) => self.logic(args, dot, false),
@@ -89,6 +93,10 @@ impl<'d> Run<'d> {
     /// A value as an argument of a kind. What a chain lost on its way is an empty text where a text is
     /// wanted, and nil is a map without entries.
     fn fit(&self, arg: &Expr, value: Value<'d>, wanted: Kind, function: &str) -> Outcome<Value<'d>> {
+        let value = match value {
+            Value::Lost if !self.program.options.nil_in_chain_is_empty() => Value::Nil,
+            value => value,
+        };
         if wanted == Kind::Any || value.is(wanted) {
             return Ok(value);
         }
@@ -142,6 +150,14 @@ impl<'d> Run<'d> {
         } else {
             Self::failure(expr.span, "something on the way of this chain is not there")
         }
+    }
+
+    /// A field of a nil without a type: nothing, unless nothing is to be an error.
+    fn member_of_nothing(&self, expr: &Expr) -> Outcome<Value<'d>> {
+        if self.program.options.missing == Missing::Error {
+            return self.nil_in_chain(expr);
+        }
+        Ok(Value::Lost)
     }
 
     fn known(&mut self, known: &'d Known, expr: &'d Expr) -> Outcome<Value<'d>> {

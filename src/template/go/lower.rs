@@ -82,6 +82,8 @@ struct Dot {
     kind: Kind,
     /// The part of the session it stands for, where that is certain.
     known: Option<Known>,
+    /// As in `Typed`.
+    settled: bool,
 }
 
 struct Variable<'s> {
@@ -109,7 +111,7 @@ struct Lowering<'s> {
 
 impl<'s> Lowering<'s> {
     fn new(options: Options, source: &'s str, bodies: &'s [ast::Body<'s>]) -> Self {
-        let session = Dot { kind: Kind::Session, known: Some(Known::Session) };
+        let session = Dot { kind: Kind::Session, known: Some(Known::Session), settled: false };
         let mut lowering = Self {
             source,
             options,
@@ -154,8 +156,8 @@ impl<'s> Lowering<'s> {
     fn body(&mut self, body: &'s ast::Body<'s>) -> Body {
         // A defined body is called with anything as its dot.
         let dot = match body.name {
-            None => Dot { kind: Kind::Session, known: Some(Known::Session) },
-            Some(_) => Dot { kind: Kind::Any, known: None },
+            None => Dot { kind: Kind::Session, known: Some(Known::Session), settled: false },
+            Some(_) => Dot { kind: Kind::Any, known: None, settled: true },
         };
         self.dot = dot.clone();
         self.root = dot;
@@ -222,7 +224,7 @@ impl<'s> Lowering<'s> {
             ast::Node::With(branch) => {
                 let (value, body, otherwise) = self.branch(branch, |lowering, branch| {
                     let value = lowering.pipe(&branch.pipe);
-                    let dot = Dot { kind: value.kind, known: value.known().cloned() };
+                    let dot = Dot { kind: value.kind, known: value.known().cloned(), settled: false };
                     let outer = std::mem::replace(&mut lowering.dot, dot);
                     let body = lowering.nodes(&branch.body);
                     lowering.dot = outer;
@@ -316,7 +318,7 @@ impl<'s> Lowering<'s> {
             let (first, second) = (slots.next().flatten(), slots.next().flatten());
             drop(slots);
             let (index, element) = if pipe.variables.len() == 2 { (first, second) } else { (None, first) };
-            let dot = Dot { kind: element_kind, known: None };
+            let dot = Dot { kind: element_kind, known: None, settled: false };
             let outer = std::mem::replace(&mut lowering.dot, dot);
             let body = lowering.nodes(&branch.body);
             lowering.dot = outer;
@@ -402,7 +404,9 @@ impl<'s> Lowering<'s> {
             Term::Variable("$") if self.root.known.is_some() => Self::dot(&self.root, span),
             Term::Variable(name) => {
                 match self.variables.iter().rev().find(|v| v.name == *name).map(|v| (v.slot, v.kind)) {
-                    Some((slot, kind)) => Typed::new(span, What::Variable(slot), kind),
+                    Some((slot, kind)) => {
+                        Typed { settled: true, ..Typed::new(span, What::Variable(slot), kind) }
+                    }
                     None => {
                         self.unknown_variable(name, span);
                         Typed::broken(span)
@@ -428,7 +432,7 @@ impl<'s> Lowering<'s> {
 
     fn dot(dot: &Dot, span: Span) -> Typed {
         let what = dot.known.clone().map_or(What::Dot, What::Known);
-        Typed::new(span, what, dot.kind)
+        Typed { settled: dot.settled, ..Typed::new(span, what, dot.kind) }
     }
 }
 

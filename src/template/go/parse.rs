@@ -283,11 +283,9 @@ impl<'s> Parser<'s> {
             let token = self.peek().clone();
             match token.kind {
                 Kind::Close | Kind::RightParen | Kind::End => break,
+                // Nothing need follow a pipe, oddly.
                 Kind::Pipe => {
                     self.at += 1;
-                    if matches!(self.peek().kind, Kind::Close | Kind::RightParen) {
-                        return Err(Syntax::new(token.span, "nothing follows this `|`"));
-                    }
                     break;
                 }
                 _ if !token.spaced => return Err(unexpected(&token, "an operand")),

@@ -144,6 +144,10 @@ impl Printer<'_, '_, '_> {
             None => self.complain(verb, "MISSING"),
             Some(arg) => {
                 self.next += 1;
+                if verb == 'v' {
+                    // For structs only, which print without names here.
+                    spec.plus = false;
+                }
                 Writer { spec, verb, out: &mut self.out, depth: 0 }.value(arg)?;
             }
         }

@@ -89,6 +89,9 @@ pub enum What {
         of: Box<Expr>,
         name: Box<str>,
         args: Box<[Expr]>,
+        /// What it belongs to came out of a variable, a function or parentheses, where nil has lost its
+        /// type: its members are nil too, not an error.
+        settled: bool,
     },
     And(Box<[Expr]>),
     Or(Box<[Expr]>),

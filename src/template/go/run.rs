@@ -254,9 +254,9 @@ impl<'d> Run<'d> {
         let value = self.value(expr, dot)?;
         match &value {
             Value::Text(text) => out.push_str(text),
-            Value::Lost => {}
-            Value::Nil if nil_is_empty => {}
-            Value::Nil => match self.program.options.missing {
+            Value::Nil | Value::Lost if nil_is_empty => {}
+            Value::Lost if self.program.options.nil_in_chain_is_empty() => {}
+            Value::Nil | Value::Lost => match self.program.options.missing {
                 Missing::Oathkeeper => out.push_str("<no value>"),
                 Missing::Empty => {}
                 Missing::Error => return Self::failure(expr.span, "there is no such value"),

@@ -132,6 +132,7 @@ impl<'s> Lexer<'s> {
 
     /// Skips a comment and its closing; true when the text behind it is to be trimmed.
     fn comment(&mut self, open: usize) -> Result<bool, Syntax> {
+        self.at += 2;
         let Some(len) = self.rest().find("*/") else {
             return Err(Syntax::new(Span::new(open, open + 2), "this comment is not closed with `*/}}`"));
         };

@@ -198,7 +198,10 @@ impl Condition {
         match self.operator {
             Operator::Equal if open => self.tilde(version),
             Operator::Equal => order == Ordering::Equal,
-            Operator::NotEqual if open => !given(self.given.max(1)) || self.given == 0 && !given(1),
+            Operator::NotEqual if self.given == 1 => !given(1),
+            Operator::NotEqual if self.given == 2 => {
+                !given(2) || version.prerelease != self.version.prerelease
+            }
             Operator::NotEqual => order != Ordering::Equal,
             Operator::Greater if open => {
                 let (a, b) = (version.numbers.get(..self.given), self.version.numbers.get(..self.given));
@@ -208,7 +211,7 @@ impl Condition {
             Operator::Less => order == Ordering::Less,
             Operator::GreaterEqual => order != Ordering::Less,
             Operator::LessEqual if open => {
-                let count = self.given.clamp(1, 2);
+                let count = if self.given == 1 { 1 } else { 2 };
                 version.numbers.get(..count) <= self.version.numbers.get(..count)
             }
             Operator::LessEqual => order != Ordering::Greater,
@@ -240,8 +243,6 @@ impl Condition {
             1
         } else if minor > 0 || self.given == 2 {
             2
-        } else if self.given == 0 {
-            return true;
         } else {
             3
         };
@@ -263,7 +264,7 @@ fn conditions(group: &str) -> Option<Vec<Condition>> {
     let mut found = Vec::new();
     let mut rest = group.trim();
     if rest.is_empty() {
-        return Condition::parse("=", "*").map(|any| vec![any]);
+        return None;
     }
     while !rest.is_empty() {
         let operator_len = rest.find(|c| !"=!<>~^".contains(c)).unwrap_or(rest.len());

@@ -249,6 +249,7 @@ fn join<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
 fn sort_alpha<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     let mut parts = match args.get(0) {
         nil if nil.is_nil() => vec![Cow::Borrowed("<nil>")],
+        Value::List(list) if list.is_nil() => return Ok(args.take(0)),
         value => texts(value)?,
     };
     parts.sort_unstable();

@@ -132,9 +132,9 @@ fn pascal(text: &str) -> String {
         out.push(c);
     }
     if !started {
-        // Nothing but connectors: the last of them is written twice when there are several.
-        if text.chars().count() == 1 || text.is_empty() {
-            return text.to_owned();
+        // Of nothing but connectors the last is written twice.
+        if text.is_empty() {
+            return out;
         }
         out.push(current);
         return out;

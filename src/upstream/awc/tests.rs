@@ -1,9 +1,8 @@
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
-use bytes::Bytes;
 
 use super::*;
 use crate::upstream::fetch_once;
@@ -101,6 +100,18 @@ fn the_limit_counts_inflated_bytes() {
         error.to_string(),
         format!("the answer of http://127.0.0.1:{}/keys is longer than 1000 bytes", server.port)
     );
+}
+
+#[test]
+fn what_cannot_be_inflated_is_an_error() {
+    for (coding, body) in
+        [("gzip", b"hello".to_vec()), ("br", gzip(SMALL)), ("gzip", gzip(SMALL)[..20].to_vec())]
+    {
+        let server =
+            Scripted::start(|_| vec![answer(200, &format!("content-encoding: {coding}\r\n"), &body)]);
+        let got = fetch_once(server.get());
+        assert!(matches!(got, Err(FetchError::Protocol { .. })), "{coding}: {got:?}");
+    }
 }
 
 #[test]

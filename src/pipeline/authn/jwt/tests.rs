@@ -1,5 +1,7 @@
 use std::cell::Cell;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -30,11 +32,11 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(config: Value) -> Self {
+    fn new(config: &Value) -> Self {
         Self::with(JwksStore::new(), config)
     }
 
-    fn with(store: JwksStore, config: Value) -> Self {
+    fn with(store: JwksStore, config: &Value) -> Self {
         TIME.set(NOW);
         let shared = Shared { jwks: Arc::new(store), ..Shared::new(crate::cache::DEFAULT_BUDGET) };
         let fetch = FakeFetch::new();
@@ -45,7 +47,7 @@ impl Gate {
     /// With a set of the recorded suites as the only one.
     fn of(set: &str, mut config: Value) -> Self {
         config["jwks_urls"] = json!([inline(set)]);
-        Self::new(config)
+        Self::new(&config)
     }
 
     /// Asks; the result in one word: the subject, or the id of the refusal.
@@ -89,14 +91,14 @@ impl Gate {
     }
 }
 
-fn build(shared: &Shared, config: Value) -> Result<Box<dyn Authenticator>, Vec<Finding>> {
+fn build(shared: &Shared, config: &Value) -> Result<Box<dyn Authenticator>, Vec<Finding>> {
     let context = BuildContext {
         rule_id: "r",
         strategy: crate::config::Strategy::Regexp,
-        template_engine: crate::template::Engine::Go,
+        templates: crate::template::Settings::default(),
         shared,
     };
-    (REGISTRATION.build)(&context, &config)
+    (REGISTRATION.build)(&context, config)
 }
 
 const EVERYTHING: [&str; 15] = [
@@ -230,9 +232,8 @@ fn no_key_is_used_for_what_it_is_not_for() {
             }
         }
         // The shared secret itself signs, under its own name and algorithm alone.
-        use base64::Engine as _;
         let secret = key("verify-all", "hs-1")["k"].as_str().unwrap().to_owned();
-        let secret = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(secret).unwrap();
+        let secret = URL_SAFE_NO_PAD.decode(secret).unwrap();
         for (alg, kid, outcome) in [
             ("HS256", "hs-1", "subject mallory"),
             ("HS256", "hs-384", "key-not-for-algorithm"),
@@ -282,7 +283,7 @@ fn which_keys_verify() {
         }
         let gate = Gate::of("rsa-1-pub", json!({"accept_missing_kid": true}));
         assert_eq!(gate.ask(&token("rs256_kid_empty")).await, "key-id-missing");
-        let nowhere = Gate::new(json!({"jwks_urls": ["file:///nowhere", URL]}));
+        let nowhere = Gate::new(&json!({"jwks_urls": ["file:///nowhere", URL]}));
         assert_eq!(nowhere.ask(&token("rs256")).await, "key-sets-unavailable");
     });
 }
@@ -350,7 +351,7 @@ fn demands_are_looked_at_for_remembered_tokens_too() {
         let gate = Gate::of("verify-all", json!({}));
         assert_eq!(gate.ask(&token("rs256")).await, "subject alice");
         let strict = json!({"jwks_urls": [inline("verify-all")], "target_audience": ["other"]});
-        let strict = Gate { jwt: build(&gate.shared, strict).unwrap(), ..gate };
+        let strict = Gate { jwt: build(&gate.shared, &strict).unwrap(), ..gate };
         assert_eq!(strict.shared.cache.len(), 1);
         assert_eq!(strict.ask(&token("rs256")).await, "audience-mismatch");
         assert_eq!(strict.shared.cache.len(), 1, "the same space");
@@ -384,9 +385,8 @@ fn scopes_become_a_list() {
 #[test]
 fn times_are_exact_to_the_second_unless_there_is_leeway() {
     run(async {
-        use base64::Engine as _;
         let secret = key("verify-all", "hs-1")["k"].as_str().unwrap().to_owned();
-        let secret = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(secret).unwrap();
+        let secret = URL_SAFE_NO_PAD.decode(secret).unwrap();
         let made =
             |claims: &Value| hs256(&json!({"alg": "HS256", "kid": "hs-1"}), &claims.to_string(), &secret);
         for (leeway, claims, outcome) in [
@@ -432,7 +432,7 @@ fn times_are_exact_to_the_second_unless_there_is_leeway() {
 fn a_remembered_token_goes_with_its_key() {
     run(async {
         let (clock, store) = Clock::store();
-        let gate = Gate::with(store, json!({"jwks_urls": [URL]}));
+        let gate = Gate::with(store, &json!({"jwks_urls": [URL]}));
         gate.fetch.answer(URL, 200, document("rsa-1-pub"));
         gate.fetch.answer(URL, 200, document("rsa-1-pub"));
         gate.fetch.answer(URL, 200, document("rsa-2-pub"));
@@ -451,7 +451,7 @@ fn a_remembered_token_goes_with_its_key() {
 #[test]
 fn a_remembered_token_needs_no_key_set_to_be_read() {
     run(async {
-        let gate = Gate::new(json!({"jwks_urls": ["https://dead.test", URL]}));
+        let gate = Gate::new(&json!({"jwks_urls": ["https://dead.test", URL]}));
         gate.fetch.answer(URL, 200, document("rsa-1-pub"));
         assert_eq!(gate.ask(&token("rs256")).await, "subject alice");
         let calls = gate.fetch.calls().len();
@@ -465,7 +465,7 @@ fn a_remembered_token_needs_no_key_set_to_be_read() {
 #[test]
 fn tokens_that_need_no_key_cause_no_reading() {
     run(async {
-        let gate = Gate::new(json!({"jwks_urls": [URL]}));
+        let gate = Gate::new(&json!({"jwks_urls": [URL]}));
         gate.fetch.answer(URL, 200, document("rsa-1-pub"));
         for name in ["none", "es256", "rs256_no_kid", "garbage_dots", "rs256_crit", "two_parts"] {
             gate.ask(&token(name)).await;
@@ -495,7 +495,7 @@ fn what_cannot_be_built() {
         ),
         (json!({"jwks_urls": [], "leeway": "soon"}), "/leeway", "`soon` is not a duration"),
     ] {
-        let findings = build(&shared, config.clone()).map(|_| ()).unwrap_err();
+        let findings = build(&shared, &config).map(|_| ()).unwrap_err();
         let [finding] = findings.as_slice() else { panic!("{config}: {findings:?}") };
         assert_eq!((finding.pointer.as_str(), finding.message.as_str()), (pointer, message), "{config}");
     }

@@ -2,6 +2,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::*;
@@ -30,11 +32,11 @@ struct Mint {
 }
 
 impl Mint {
-    fn new(config: Value) -> Self {
+    fn new(config: &Value) -> Self {
         Self::with(JwksStore::new(), config)
     }
 
-    fn with(store: JwksStore, config: Value) -> Self {
+    fn with(store: JwksStore, config: &Value) -> Self {
         TIME.set(NOW);
         let shared = Shared { jwks: Arc::new(store), ..Shared::new(crate::cache::DEFAULT_BUDGET) };
         let fetch = FakeFetch::new();
@@ -46,7 +48,7 @@ impl Mint {
     fn of(set: &str, more: &Value) -> Self {
         let mut config = json!({"issuer_url": "https://gate.test/", "jwks_url": inline(set)});
         config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        Self::new(config)
+        Self::new(&config)
     }
 
     /// The token made for a caller, or the id of the refusal.
@@ -85,20 +87,19 @@ impl Mint {
     }
 }
 
-fn build(shared: &Shared, config: Value) -> Result<Box<dyn Mutator>, Vec<Finding>> {
+fn build(shared: &Shared, config: &Value) -> Result<Box<dyn Mutator>, Vec<Finding>> {
     let context = BuildContext {
         rule_id: "r",
         strategy: crate::config::Strategy::Regexp,
-        template_engine: Engine::Go,
+        templates: crate::template::Settings::default(),
         shared,
     };
-    (REGISTRATION.build)(&context, &config)
+    (REGISTRATION.build)(&context, config)
 }
 
 fn part(token: &str, index: usize) -> String {
-    use base64::Engine as _;
     let part = token.split('.').nth(index).unwrap();
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(part).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -143,7 +144,7 @@ fn every_kind_of_key_signs() {
         ] {
             assert_eq!(Mint::of(set, &json!({})).token("guest").await, Err(id.to_owned()), "{set}");
         }
-        let missing = Mint::new(json!({"issuer_url": "x", "jwks_url": "file:///nowhere"}));
+        let missing = Mint::new(&json!({"issuer_url": "x", "jwks_url": "file:///nowhere"}));
         assert_eq!(missing.token("guest").await, Err("key-sets-unavailable".to_owned()));
     });
 }
@@ -201,7 +202,7 @@ fn handlers_with_other_settings_do_not_share_tokens() {
         ] {
             let mut config = base.clone();
             config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            let mint = Mint { mutator: build(&shared, config).unwrap(), ..Mint::of("empty", &json!({})) };
+            let mint = Mint { mutator: build(&shared, &config).unwrap(), ..Mint::of("empty", &json!({})) };
             tokens.push(mint.token("alice").await.unwrap());
         }
         let all = tokens.len();
@@ -215,7 +216,7 @@ fn handlers_with_other_settings_do_not_share_tokens() {
 fn a_new_key_signs_as_soon_as_it_is_seen() {
     run(async {
         let (clock, store) = Clock::store();
-        let mint = Mint::with(store, json!({"issuer_url": "x", "jwks_url": URL}));
+        let mint = Mint::with(store, &json!({"issuer_url": "x", "jwks_url": URL}));
         mint.fetch.answer(URL, 200, document("sign-es256"));
         mint.fetch.answer(URL, 200, document("sign-es256"));
         mint.fetch.answer(URL, 200, document("sign-eddsa"));
@@ -246,7 +247,7 @@ fn the_key_can_be_chosen() {
         let rsa = header("sign-hs-then-rsa", "rsa-1").await.unwrap();
         assert!(rsa.contains(r#""alg":"RS256""#), "{rsa}");
         assert_eq!(header("sign-two-private", "rsa-3").await, Err("no-signing-key".to_owned()));
-        let newer = Mint::new(json!({"issuer_url": "x", "jwks_url": URL, "signing_kid": "ed-1"}));
+        let newer = Mint::new(&json!({"issuer_url": "x", "jwks_url": URL, "signing_kid": "ed-1"}));
         newer.fetch.answer(URL, 200, document("sign-es256"));
         newer.fetch.answer(URL, 200, document("sign-eddsa"));
         assert_eq!(newer.token("alice").await, Err("no-signing-key".to_owned()));
@@ -269,7 +270,7 @@ fn what_cannot_be_built() {
             "`9999999999999999999h` is not a duration",
         ),
     ] {
-        let findings = build(&shared, config.clone()).map(|_| ()).unwrap_err();
+        let findings = build(&shared, &config).map(|_| ()).unwrap_err();
         let [finding] = findings.as_slice() else { panic!("{config}: {findings:?}") };
         assert_eq!((finding.pointer.as_str(), finding.message.as_str()), (pointer, message), "{config}");
     }
@@ -314,4 +315,56 @@ fn public_halves_are_enough_to_verify() {
 
 fn is_valid(schema: &crate::schema::Schema, config: &Value) -> bool {
     schema.check(config).is_empty()
+}
+
+#[test]
+fn claims_come_from_the_template() {
+    run(async {
+        for (claims, name, want) in [
+            (r#"{"aud":["a","b"]}"#, "aud", json!(["a", "b"])),
+            (r#"{"x":"{{ .Subject }}"}"#, "x", json!("alice")),
+            (r#"{"session":{{ .Extra | toJson }}}"#, "session", json!({"role": "admin", "n": 7})),
+            (r#"{"iss":"evil","exp":1,"jti":"x"}"#, "iss", json!("https://gate.test/")),
+            (r#"{"sub":"{{ print "evil" }}"}"#, "sub", json!("alice")),
+            (r#"{"exp":1}"#, "exp", json!(NOW + 900)),
+            (r#"{"big":{{ print "12345678901234567890" }}}"#, "big", json!(12_345_678_901_234_567_890_u64)),
+            (r#"{ {{ if .Extra.role }}"admin":true{{ end }} }"#, "admin", json!(true)),
+            ("{}", "sub", json!("alice")),
+        ] {
+            let mint = Mint::of("sign-es256", &json!({"claims": claims}));
+            assert_eq!(mint.claims("alice").await[name], want, "{claims}");
+        }
+        for (claims, id) in [
+            (r#"{{ print "null" }}"#, "claims-not-an-object"),
+            (r"[{{ .Extra.n }}]", "claims-not-an-object"),
+            (r#"{"a":{{ print "1," }}}"#, "claims-not-an-object"),
+            (r"{{ .Extra.role }}", "claims-not-an-object"),
+            (r#"{"a":"{{ index .Extra.role 99 }}"}"#, "claims-template-failed"),
+        ] {
+            let mint = Mint::of("sign-es256", &json!({"claims": claims}));
+            assert_eq!(mint.token("alice").await, Err(id.to_owned()), "{claims}");
+        }
+        let mint = Mint::of("sign-es256", &json!({"claims": r#"{"x":"{{ .Subject }}"}"#}));
+        assert_eq!(mint.token("alice").await, mint.token("alice").await);
+        assert_ne!(mint.token("alice").await, mint.token("bob").await);
+    });
+}
+
+#[test]
+fn claims_that_can_never_work_are_found_when_rules_load() {
+    let shared = Shared { jwks: Arc::default(), cache: Arc::default() };
+    for (claims, message) in [
+        ("hello", "the claims are not a JSON object: expected value at line 1 column 1"),
+        ("null", "the claims are not a JSON object: it is null"),
+        ("[1]", "the claims are not a JSON object: it is another JSON value"),
+        (r#"{"a":1,}"#, "the claims are not a JSON object: trailing comma at line 1 column 8"),
+    ] {
+        let config = json!({"issuer_url": "x", "jwks_url": URL, "claims": claims});
+        let findings = build(&shared, &config).map(|_| ()).unwrap_err();
+        let [finding] = findings.as_slice() else { panic!("{claims}: {findings:?}") };
+        assert_eq!((finding.pointer.as_str(), finding.message.as_str()), ("/claims", message));
+    }
+    let broken = json!({"issuer_url": "x", "jwks_url": URL, "claims": r#"{"a":"{{ .Nope"}"#});
+    let findings = build(&shared, &broken).map(|_| ()).unwrap_err();
+    assert!(findings.iter().all(|finding| finding.pointer == "/claims"), "{findings:?}");
 }

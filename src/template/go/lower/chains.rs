@@ -128,7 +128,8 @@ impl<'s> Lowering<'s> {
             (Known::Match, "Header", _) => Some(Known::RequestHeaders),
             (Known::Url, "Query", _) => Some(Known::Query),
             (Known::Url, part, _) => UrlPart::named(part).map(Known::UrlPart),
-            (Known::Extra(keys), key, _) => {
+            // In parentheses a missing key is nil without a type, and its members are nil too.
+            (Known::Extra(keys), key, _) if !of.settled || keys.is_empty() => {
                 let mut keys = keys.clone();
                 keys.push(Box::from(key));
                 Some(Known::Extra(keys))
@@ -144,7 +145,8 @@ impl<'s> Lowering<'s> {
                 Typed::new(span, What::Known(known), kind)
             }
             None => {
-                let what = What::Member { of: Box::new(of.expr), name: Box::from(name), args };
+                let settled = of.settled;
+                let what = What::Member { of: Box::new(of.expr), name: Box::from(name), args, settled };
                 Typed::new(span, what, kind)
             }
         }

@@ -1,0 +1,24 @@
+//! Access rules: where they come from, how their patterns are written.
+
+use std::fmt;
+
+use crate::matcher::Strategy;
+
+/// `access_rules.*`
+#[derive(Clone)]
+pub struct AccessRules {
+    /// URLs or paths of rule documents, as written.
+    pub repositories: Vec<String>,
+    /// How patterns are written.
+    pub strategy: Strategy,
+}
+
+/// Counts the repositories only: their URLs may hold credentials or whole documents.
+impl fmt::Debug for AccessRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessRules")
+            .field("repositories", &self.repositories.len())
+            .field("strategy", &self.strategy)
+            .finish()
+    }
+}
