@@ -34,7 +34,7 @@ pub use retry::{Retry, retry_after};
 pub use settings::{BackendSettings, CacheSettings, DEADLINE, LONGEST_ANSWER, RetrySettings};
 
 use self::settings::Durations;
-use super::calls::{Calls, Joined, MOST_TO_ONE_SERVICE};
+use super::calls::{Calls, Joined};
 use super::{Fetch, Incoming, Outgoing, shown_url};
 use crate::cache::{Cache, Key, Space};
 use crate::diagnostic::Finding;
@@ -151,7 +151,7 @@ impl<T: Send + Sync + 'static> Backend<T> {
     /// Builds the way to a service. `read` gets an answer and the time (seconds since 1970); it runs once
     /// for all who asked the same.
     pub fn new(
-        plan: Plan<'_>,
+        plan: &Plan<'_>,
         settings: &BackendSettings,
         cache: &Arc<Cache>,
         calls: &Arc<Calls>,
@@ -293,7 +293,9 @@ impl<T: Send + Sync + 'static> Backend<T> {
         question: &Question,
         deadline: Instant,
     ) -> Result<Reading<T>, Fault> {
-        let Ok(gate) = timeout_at(deadline, self.gate.acquire()).await else {
+        let gate = timeout_at(deadline, self.gate.acquire()).await;
+        // Turns come free at the very moment when those who had them give up.
+        let Some(gate) = gate.ok().filter(|_| Instant::now() < deadline) else {
             let url = shown_url(&question.url);
             return Err(Fault::Busy(format!("too many calls to {url} were under way")));
         };

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::upstream::FetchError;
+use crate::upstream::calls::MOST_TO_ONE_SERVICE;
 use crate::upstream::fake::FakeFetch;
 
 const URL: &str = "http://idp.test/check";
@@ -34,11 +35,11 @@ impl Ground {
     }
 
     fn backend(&self, settings: Value) -> Backend<String> {
-        self.planned(plan(), settings).unwrap()
+        self.planned(&plan(), settings).unwrap()
     }
 
     /// Reads answers as text; their status says whether they may be kept, and `until…` until when.
-    fn planned(&self, plan: Plan<'_>, settings: Value) -> Result<Backend<String>, Vec<Finding>> {
+    fn planned(&self, plan: &Plan<'_>, settings: Value) -> Result<Backend<String>, Vec<Finding>> {
         let settings: BackendSettings = serde_json::from_value(settings).unwrap();
         Backend::new(plan, &settings, &self.cache, &self.calls, |answer: Incoming, _| {
             let value = String::from_utf8(answer.body.to_vec()).unwrap();
@@ -219,7 +220,9 @@ fn who_waits_takes_over_from_a_worker_that_died() {
         std::thread::yield_now();
     }
     let mut third = None;
-    let answer = run(async {
+    // Time must not run ahead of the other thread.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer = runtime.block_on(async {
         let fetch = FakeFetch::new();
         fetch.answer(URL, 200, "alice");
         let mut ask = pin!(ask(&backend, &fetch));
@@ -251,7 +254,7 @@ fn every_question_ends_within_its_deadline() {
             let backend = ground.backend(settings.clone());
             let start = Instant::now();
             let all = join_all((0..3).map(|_| ask(&backend, &fetch))).await;
-            assert_eq!(all, [Err("backend-timed-out"); 3], "{settings}");
+            assert_eq!(all, vec![Err("backend-timed-out"); 3], "{settings}");
             assert_eq!(start.elapsed().as_secs(), seconds, "{settings}");
         }
     });
@@ -267,7 +270,7 @@ fn equal_questions_are_one_call_unless_coalesce_is_off() {
             (Plan { coalesce: false, ..plan() }, json!({}), 3),
             (Plan { coalesce: false, ..plan() }, json!({"coalesce": true}), 1),
         ] {
-            let backend = ground.planned(plan, settings.clone()).unwrap();
+            let backend = ground.planned(&plan, settings.clone()).unwrap();
             let fetch = FakeFetch::new();
             let go = fetch.answer_later(URL, 200, "alice");
             let asks = join_all((0..3).map(|_| ask(&backend, &fetch)));
@@ -379,7 +382,7 @@ fn questions_are_the_same_when_everything_that_is_sent_is() {
     assert_eq!(key(&base), key(&traced));
     assert_eq!(key(&base), key(&base.clone()));
     let other = Plan { space: Space::new("test", &[b"{\"subject_from\":\"id\"}"]), ..plan() };
-    let other = Ground::new().planned(other, json!({})).unwrap();
+    let other = Ground::new().planned(&other, json!({})).unwrap();
     assert_ne!(Some(key(&base)), other.key(&base), "another configuration");
     let neither = Ground::new().backend(json!({"coalesce": false}));
     assert_eq!(neither.key(&base), None);
@@ -475,7 +478,7 @@ fn retry_after_is_kept_to_within_the_deadline() {
 fn a_call_whose_connection_was_closed_is_made_once_more_if_that_is_safe() {
     run(async {
         for (repeatable, calls) in [(true, 2), (false, 1)] {
-            let backend = Ground::new().planned(Plan { repeatable, ..plan() }, json!({})).unwrap();
+            let backend = Ground::new().planned(&Plan { repeatable, ..plan() }, json!({})).unwrap();
             let fetch = FakeFetch::new();
             fetch.fail(URL, broken());
             assert_eq!(ask(&backend, &fetch).await, Err("backend-broke-off"));
@@ -490,7 +493,7 @@ fn a_stalled_service_holds_up_only_its_own_callers() {
         let ground = Ground::new();
         let slow = ground.backend(json!({"coalesce": false}));
         let other = Plan { url: "http://other.test/", ..plan() };
-        let other = ground.planned(other, json!({})).unwrap();
+        let other = ground.planned(&other, json!({})).unwrap();
         let fetch = FakeFetch::new();
         fetch.never(URL);
         let crowd = join_all((0..=MOST_TO_ONE_SERVICE).map(|_| ask(&slow, &fetch)));
@@ -519,9 +522,9 @@ fn settings_that_make_no_sense_are_found_when_rules_load() {
         ("no duration", plan(), json!({"retry": {"max_delay": "soon"}}), "/retry/max_delay"),
         ("no duration", plan(), json!({"cache": {"ttl": "1m30s"}}), "/cache/ttl"),
         ("no http", Plan { url: "ftp://idp.test/", ..plan() }, json!({}), "/url"),
-        ("no host", Plan { url: "http:///x", ..plan() }, json!({}), "/url"),
+        ("no host", Plan { url: "http://", ..plan() }, json!({}), "/url"),
     ] {
-        let findings = ground.planned(plan, settings).err().unwrap_or_default();
+        let findings = ground.planned(&plan, settings).err().unwrap_or_default();
         let pointers: Vec<_> = findings.iter().map(|f| f.pointer.as_str()).collect();
         assert_eq!(pointers, [pointer], "{what}");
     }
