@@ -5,9 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::config::parse_bytes;
+use crate::config::{parse_bytes, parse_duration};
 use crate::diagnostic::Finding;
-use crate::duration;
 
 /// The time all of a call may take where nothing else is set.
 pub const DEADLINE: Duration = Duration::from_secs(2);
@@ -75,7 +74,7 @@ impl Durations {
     /// The duration at `pointer`, or `default` where there is none.
     pub(super) fn read(&mut self, pointer: &str, written: Option<&str>, default: Duration) -> Duration {
         let Some(text) = written else { return default };
-        duration::parse(text).unwrap_or_else(|| {
+        parse_duration(text).unwrap_or_else(|| {
             let message = format!("`{text}` is not a duration");
             let finding = Finding::error("invalid-duration", pointer, message)
                 .help("write one whole number and a unit, such as `30s`");
