@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::files::Files;
 use crate::cache::Cache;
 use crate::keys::JwksStore;
 use crate::upstream::Fetch;
@@ -18,12 +19,19 @@ pub struct Shared {
     pub cache: Arc<Cache>,
     /// Calls to backends that are under way.
     pub calls: Arc<Calls>,
+    /// Files that handlers read, as last read without error.
+    pub files: Arc<Files>,
 }
 
 impl Shared {
     /// With an empty store of key sets and a cache of at most `bytes`.
     pub fn new(bytes: usize) -> Self {
-        Self { jwks: Arc::default(), cache: Arc::new(Cache::new(bytes)), calls: Arc::default() }
+        Self {
+            jwks: Arc::default(),
+            cache: Arc::new(Cache::new(bytes)),
+            calls: Arc::default(),
+            files: Arc::default(),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod context;
 pub mod denial;
 mod engine;
 pub mod errors;
+pub mod files;
 pub mod grant;
 pub mod handler;
 pub mod mutate;

@@ -23,6 +23,7 @@ pub fn engine<'d>(
 ) -> (Engine, Report) {
     let mut report = Report::default();
     let mut rules = Vec::new();
+    shared.files.begin();
     for document in documents {
         report.extend(document.warnings.clone());
         for written in &document.rules {

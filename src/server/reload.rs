@@ -46,11 +46,14 @@ impl Reloader {
 
     fn folders(&self) -> Vec<PathBuf> {
         let configs = self.sources.files.iter().map(|f| parent(f));
-        self.repository.watched_folders().into_iter().chain(configs).collect()
+        let of_handlers = self.live.shared.files.paths().into_iter().map(|f| parent(&f));
+        self.repository.watched_folders().into_iter().chain(configs).chain(of_handlers).collect()
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        self.repository.files().into_iter().chain(self.sources.files.iter().cloned()).collect()
+        let of_handlers = self.live.shared.files.paths();
+        let configs = self.sources.files.iter().cloned();
+        self.repository.files().into_iter().chain(configs).chain(of_handlers).collect()
     }
 
     /// One reload: configuration first, then the rules under it. What is broken leaves what was in force.
