@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock};
 use openssl::sha::Sha256;
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache as Entries, DefaultLifecycle};
+use serde_json::{Map, Value};
 
 /// The byte budget where the configuration names none.
 pub const DEFAULT_BUDGET: usize = 32 << 20;
@@ -150,6 +151,21 @@ impl Default for Cache {
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache").field("bytes", &self.bytes()).field("budget", &self.budget()).finish()
+    }
+}
+
+/// About how many bytes a JSON object takes in memory.
+pub fn weigh(object: &Map<String, Value>) -> usize {
+    // A member is a key, a value, a hash and a place in the index.
+    200 + object.iter().map(|(key, value)| 120 + key.len() + weigh_value(value)).sum::<usize>()
+}
+
+fn weigh_value(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(|item| 40 + weigh_value(item)).sum(),
+        Value::Object(map) => weigh(map),
     }
 }
 

@@ -19,8 +19,6 @@ const SETTINGS: &[&str] = &[
 ];
 
 const HANDLERS: &[(Stage, &str)] = &[
-    (Stage::Authenticators, "cookie_session"),
-    (Stage::Authenticators, "bearer_token"),
     (Stage::Authenticators, "oauth2_client_credentials"),
     (Stage::Authenticators, "oauth2_introspection"),
     (Stage::Authorizers, "keto_engine_acp_ory"),

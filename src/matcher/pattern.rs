@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::engine::Engine;
-use super::literal::{Canonical, Region};
+use super::literal::Canonical;
 use super::pieces::{Piece, split};
 use super::program::{self, Program};
 use super::required::Required;

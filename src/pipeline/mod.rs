@@ -13,6 +13,7 @@ pub mod errors;
 pub mod files;
 pub mod grant;
 pub mod handler;
+pub mod json_path;
 pub mod mutate;
 pub mod outage;
 pub mod session;

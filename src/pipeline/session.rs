@@ -16,6 +16,8 @@ pub struct Session {
     pub subject: Arc<str>,
     /// What else the authenticator learned, or nothing at all. Shared with caches, hence behind `Arc`.
     pub extra: Option<Arc<Map<String, Value>>>,
+    /// Whether the caller was let in without showing any credentials.
+    pub anonymous: bool,
     /// Headers that the upstream shall see, written by mutators and some authorizers.
     pub headers: HeaderList,
     /// Capture groups of the matched rule's pattern.
@@ -46,7 +48,14 @@ impl Matched {
 impl Session {
     /// A session as it is before the first authenticator.
     pub fn new(captures: Captures, matched: Matched) -> Self {
-        Self { subject: Arc::clone(&NOBODY), extra: None, headers: HeaderList::default(), captures, matched }
+        Self {
+            subject: Arc::clone(&NOBODY),
+            extra: None,
+            anonymous: false,
+            headers: HeaderList::default(),
+            captures,
+            matched,
+        }
     }
 }
 

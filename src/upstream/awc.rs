@@ -119,7 +119,10 @@ impl Connections {
         for (name, value) in &request.headers {
             outgoing = outgoing.append_header((name.clone(), value.clone()));
         }
-        outgoing = outgoing.no_decompress().insert_header_if_none((header::ACCEPT_ENCODING, "gzip"));
+        outgoing = outgoing
+            .no_decompress()
+            .insert_header_if_none((header::ACCEPT_ENCODING, "gzip"))
+            .insert_header_if_none((header::USER_AGENT, concat!("okgate/", env!("CARGO_PKG_VERSION"))));
         if let Some(basic) = basic.filter(|_| !outgoing.headers().contains_key(header::AUTHORIZATION)) {
             outgoing = outgoing.insert_header((header::AUTHORIZATION, basic));
         }
@@ -178,12 +181,7 @@ fn client(tls: Option<SslConnector>) -> ::awc::Client {
     if let Some(tls) = tls {
         connector = connector.openssl(tls);
     }
-    ::awc::Client::builder()
-        .connector(connector)
-        .disable_timeout()
-        .disable_redirects()
-        .add_default_header((header::USER_AGENT, concat!("okgate/", env!("CARGO_PKG_VERSION"))))
-        .finish()
+    ::awc::Client::builder().connector(connector).disable_timeout().disable_redirects().finish()
 }
 
 /// TLS for all workers: the machine's root certificates are read once, when https is first needed.

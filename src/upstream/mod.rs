@@ -8,6 +8,7 @@ pub mod awc;
 pub mod backend;
 pub mod calls;
 pub mod fake;
+pub mod headers;
 pub mod trace;
 
 use std::time::Duration;

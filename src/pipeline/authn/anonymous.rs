@@ -36,6 +36,7 @@ impl Authenticator for Anonymous {
             return Answer::Now(Ok(Authentication::NotResponsible));
         }
         exchange.session.subject = Arc::clone(&self.subject);
+        exchange.session.anonymous = true;
         Answer::Now(Ok(Authentication::Subject))
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::scope::ScopeStrategy;
 use super::token_from::TokenFrom;
-use crate::cache::{Cache, Key, Space};
+use crate::cache::{Cache, Key, Space, weigh};
 use crate::config::parse_duration;
 use crate::diagnostic::Finding;
 use crate::keys::verify::{Malformed, Token};
@@ -219,7 +219,7 @@ impl Jwt {
             Verified { subject, claims: Arc::new(claims), source: found.source, version: found.version };
         let good = Arc::new(good);
         let until = expires.unwrap_or(u64::MAX).min(now.saturating_add(REMEMBER));
-        self.cache.put(key, Arc::clone(&good), claims::weigh(&good.claims), until);
+        self.cache.put(key, Arc::clone(&good), weigh(&good.claims), until);
         Ok(good)
     }
 

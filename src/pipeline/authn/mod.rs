@@ -5,14 +5,23 @@
 //! names a handler. What they do not do: decide whether the caller may (that is the authorizer's).
 
 pub mod anonymous;
+pub mod bearer_token;
+pub mod cookie_session;
 pub mod jwt;
 pub mod noop;
 pub mod scope;
+mod session_check;
 pub mod token_from;
 pub mod unauthorized;
 
 use super::handler::{Authenticator, Registration};
 
 /// Every authenticator, in the order of the documentation.
-pub const REGISTRY: &[Registration<dyn Authenticator>] =
-    &[noop::REGISTRATION, unauthorized::REGISTRATION, anonymous::REGISTRATION, jwt::REGISTRATION];
+pub const REGISTRY: &[Registration<dyn Authenticator>] = &[
+    noop::REGISTRATION,
+    unauthorized::REGISTRATION,
+    anonymous::REGISTRATION,
+    cookie_session::REGISTRATION,
+    bearer_token::REGISTRATION,
+    jwt::REGISTRATION,
+];

@@ -2,7 +2,8 @@
 //!
 //! A decision cannot hand the client's headers on, the gateway does. Only the credentials are given back,
 //! for gateways that take them from the answer; other headers are not, or a client could choose the
-//! identity that its gateway copies.
+//! identity that its gateway copies. A caller who was let in as `anonymous` has shown no credentials that
+//! counted, so none are given back.
 
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderName, HeaderValue};
@@ -23,6 +24,9 @@ fn build(_: &BuildContext<'_>, _: &Value) -> Result<Box<dyn Mutator>, Vec<Findin
 
 impl Mutator for Noop {
     fn mutate<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Answer<'a, ()> {
+        if exchange.session.anonymous {
+            return Answer::Now(Ok(()));
+        }
         give_back(exchange, AUTHORIZATION, false);
         give_back(exchange, COOKIE, true);
         Answer::Now(Ok(()))

@@ -47,9 +47,6 @@ pub struct Plan<'p> {
     pub url_at: &'p str,
     /// How many redirects are followed. Credentials and bodies never leave the host.
     pub redirects: u8,
-    /// Whether a call that broke off is made once more at once, as clients do with a GET whose connection
-    /// was closed under their hands.
-    pub repeatable: bool,
     /// How calls are made again where `retry` is not set; the waits are what `retry` changes.
     pub retry: Option<Retry>,
     /// Attempts in all where `retry` is set.
@@ -123,7 +120,6 @@ pub struct Backend<T> {
     attempt: Duration,
     max_response_bytes: usize,
     redirects: u8,
-    repeatable: bool,
     retry: Option<Retry>,
     times: Option<Times>,
     coalesce: bool,
@@ -190,7 +186,6 @@ impl<T: Send + Sync + 'static> Backend<T> {
             attempt: attempt.min(deadline),
             max_response_bytes: settings.max_response_bytes.unwrap_or(LONGEST_ANSWER),
             redirects: plan.redirects,
-            repeatable: plan.repeatable,
             retry,
             times: settings.cache.enabled.then_some(times),
             coalesce: settings.coalesce.unwrap_or(plan.coalesce),
@@ -205,8 +200,18 @@ impl<T: Send + Sync + 'static> Backend<T> {
     /// Where the answer to a question is found: everything that is sent counts, parts kept apart. `None`
     /// where answers are neither remembered nor shared.
     pub fn key(&self, question: &Question) -> Option<Key> {
+        self.key_with(question, b"")
+    }
+
+    /// The same where a credential that is not sent keeps questions apart as well.
+    pub fn key_with(&self, question: &Question, credential: &[u8]) -> Option<Key> {
         let mut parts: SmallVec<[&[u8]; 24]> = SmallVec::new();
-        parts.extend([question.method.as_str().as_bytes(), question.url.as_bytes(), &question.body]);
+        parts.extend([
+            question.method.as_str().as_bytes(),
+            question.url.as_bytes(),
+            &question.body,
+            credential,
+        ]);
         for (name, value) in &question.headers {
             parts.extend([name.as_str().as_bytes(), value.as_bytes()]);
         }
@@ -217,6 +222,11 @@ impl<T: Send + Sync + 'static> Backend<T> {
     /// everything that could change the answer.
     pub fn key_of(&self, parts: &[&[u8]]) -> Option<Key> {
         (self.coalesce || self.times.is_some()).then(|| Key::new(self.space, parts))
+    }
+
+    /// Whether answers are remembered at all.
+    pub fn remembers(&self) -> bool {
+        self.times.is_some()
     }
 
     /// What is remembered under a key. Never waits.
@@ -314,7 +324,8 @@ impl<T: Send + Sync + 'static> Backend<T> {
         deadline: Instant,
     ) -> Result<Incoming, Fault> {
         let start = Instant::now();
-        let mut repeatable = self.repeatable;
+        // As all clients do with a safe request whose connection was closed under their hands.
+        let mut repeatable = question.method.is_safe();
         let mut made = 0;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -59,7 +59,6 @@ fn plan() -> Plan<'static> {
         url: URL,
         url_at: "/url",
         redirects: 0,
-        repeatable: false,
         retry: None,
         attempts: 5,
         coalesce: true,
@@ -477,12 +476,13 @@ fn retry_after_is_kept_to_within_the_deadline() {
 #[test]
 fn a_call_whose_connection_was_closed_is_made_once_more_if_that_is_safe() {
     run(async {
-        for (repeatable, calls) in [(true, 2), (false, 1)] {
-            let backend = Ground::new().planned(&Plan { repeatable, ..plan() }, json!({})).unwrap();
+        for (method, calls) in [(Method::GET, 2), (Method::HEAD, 2), (Method::POST, 1), (Method::DELETE, 1)] {
+            let backend = Ground::new().backend(json!({}));
             let fetch = FakeFetch::new();
             fetch.fail(URL, broken());
-            assert_eq!(ask(&backend, &fetch).await, Err("backend-broke-off"));
-            assert_eq!(fetch.count(URL), calls);
+            let question = Question { method: method.clone(), ..question() };
+            assert_eq!(ask_at(&backend, &fetch, NOW, question).await, Err("backend-broke-off"));
+            assert_eq!(fetch.count(URL), calls, "{method}");
         }
     });
 }

@@ -69,18 +69,3 @@ pub(super) fn normalise_scopes(claims: &mut Map<String, Value>) {
     };
     claims.insert("scp".to_owned(), Value::Array(list));
 }
-
-/// About how many bytes claims take in memory.
-pub(super) fn weigh(claims: &Map<String, Value>) -> usize {
-    // A member is a key, a value, a hash and a place in the index.
-    200 + claims.iter().map(|(key, value)| 120 + key.len() + weigh_value(value)).sum::<usize>()
-}
-
-fn weigh_value(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => text.len(),
-        Value::Array(list) => list.iter().map(|item| 40 + weigh_value(item)).sum(),
-        Value::Object(map) => weigh(map),
-    }
-}

@@ -1,0 +1,12 @@
+//! Stories of the running server: each test starts okgate on a free port in a folder of its own.
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends by failing")]
+
+mod api;
+mod bad_input;
+mod decisions;
+mod given;
+mod logging;
+mod readiness;
+mod reload;
+mod robustness;
+mod start_and_stop;

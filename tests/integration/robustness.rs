@@ -1,0 +1,208 @@
+//! Odd, broken and hostile requests: each gets an answer or a closed connection, and the server goes on.
+
+use crate::given::{CONFIG, okgate, with_config};
+use okgate_testkit::gate::Gate;
+use okgate_testkit::http::{Connection, Reply, Request, exchange};
+
+const RULE: &str = "
+- id: all
+  match: {url: 'http://app.test/<.*>', methods: [GET, HEAD, POST, FOO]}
+  authenticators: [{handler: anonymous}]
+  authorizer: {handler: allow}
+  mutators: [{handler: header, config: {headers: {X-Method: '{{ print .MatchContext.Method }}', X-Odd: '{{ .MatchContext.Header.Get \"X-Odd\" }}'}}}]
+- id: http-1.0
+  match: {url: 'http:///old', methods: [GET]}
+  authenticators: [{handler: anonymous}]
+  authorizer: {handler: allow}
+  mutators: [{handler: noop}]
+";
+
+fn gate() -> Gate {
+    okgate(RULE).run()
+}
+
+fn ask(method: &str) -> Request {
+    Request::decision(method, "http://app.test/x")
+}
+
+/// What is answered to these bytes; a connection closed without an answer is none.
+fn answer(gate: &Gate, bytes: &[u8]) -> Option<Reply> {
+    exchange(gate.port(), false, bytes, false).ok()
+}
+
+#[track_caller]
+fn goes_on(gate: &Gate) {
+    assert_eq!(gate.send(&ask("GET")).status, 200);
+}
+
+#[test]
+fn a_head_request_gets_the_status_and_no_body() {
+    let gate = gate();
+    let mut head = Request::new("HEAD", "/decisions");
+    head.headers = ask("HEAD").headers;
+    assert_eq!(gate.send(&head).status, 200);
+    for target in ["/health/alive", "/rules", "/nowhere", "/decisions/nowhere"] {
+        let mut connection = Connection::open(gate.port()).unwrap();
+        connection.send(&Request::new("HEAD", target).to_bytes()).unwrap();
+        let reply = connection.reply(true).unwrap();
+        assert_eq!(reply.status, gate.get(target).status, "{target}");
+        assert!(connection.is_ended(), "{target}: a body came");
+    }
+}
+
+#[test]
+fn http_1_0_is_answered_with_and_without_a_host() {
+    let gate = gate();
+    assert_eq!(gate.send(&ask("GET").version("HTTP/1.0")).status, 200);
+    let mut without_host = ask("GET").version("HTTP/1.0");
+    without_host.no_host = true;
+    assert_eq!(gate.send(&without_host).status, 200);
+}
+
+#[test]
+fn a_made_up_method_is_decided_like_any_other() {
+    let gate = gate();
+    let mut made_up = Request::new("FOO", "/decisions/x").header("Host", "app.test");
+    assert_eq!(gate.send(&made_up).header("x-method").as_deref(), Some("FOO"));
+    made_up.method = "BAR".into();
+    assert_eq!(gate.send(&made_up).status, 404);
+    assert_eq!(gate.send(&ask("FOO")).header("x-method").as_deref(), Some("FOO"));
+}
+
+#[test]
+fn a_promised_body_that_never_comes_does_not_hold_up_the_answer() {
+    let gate = gate();
+    let mut connection = Connection::open(gate.port()).unwrap();
+    let mut promise = Request::new("POST", "/decisions").header("Content-Length", "1000");
+    promise.headers.extend(ask("POST").headers);
+    connection.send(&promise.to_bytes()).unwrap();
+    // Nothing of the body is ever sent: an answer that waited for it would not come before the read gives up.
+    assert_eq!(connection.reply(false).expect("an answer while the body is outstanding").status, 200);
+    goes_on(&gate);
+}
+
+#[test]
+fn a_body_is_passed_over_however_it_is_framed() {
+    let gate = gate();
+    let chunked = ask("POST").header("Transfer-Encoding", "chunked").body("5\r\nhello\r\n0\r\n\r\n");
+    assert_eq!(gate.send(&chunked).status, 200);
+    assert_eq!(gate.send(&ask("POST").body(vec![b'x'; 200_000])).status, 200);
+    assert_eq!(gate.send(&ask("POST").header("Expect", "100-continue").body("hello")).status, 200);
+}
+
+#[test]
+fn requests_on_one_connection_are_answered_in_order() {
+    let gate = gate();
+    let mut connection = Connection::open(gate.port()).unwrap();
+    let keep = |method: &str| ask(method).header("Connection", "keep-alive").to_bytes();
+    connection.send(&[keep("GET"), keep("POST"), keep("FOO")].concat()).unwrap();
+    let methods = [(); 3].map(|()| connection.reply(false).unwrap().header("x-method"));
+    assert_eq!(methods, ["GET", "POST", "FOO"].map(|m| Some(m.to_owned())));
+}
+
+#[test]
+fn many_headers_and_long_ones_are_decided_or_refused_and_nothing_else() {
+    let gate = gate();
+    let mut many = ask("GET");
+    many.headers.extend((0..150).map(|n| (format!("X-H{n}").into_bytes(), b"v".to_vec())));
+    let long = ask("GET").header("X-Long", vec![b'a'; 60_000]);
+    let huge = ask("GET").header("X-Huge", vec![b'a'; 2_000_000]);
+    for (what, request) in [("150 headers", many), ("60 kB", long), ("2 MB", huge)] {
+        if let Some(reply) = answer(&gate, &request.to_bytes()) {
+            assert!(matches!(reply.status, 200 | 400 | 413 | 431), "{what}: {}", reply.summary());
+        } else {
+            assert_ne!(what, "150 headers", "150 headers are answered");
+        }
+        goes_on(&gate);
+    }
+}
+
+#[test]
+fn bytes_that_are_no_ascii_in_a_header_are_no_reason_to_fail() {
+    let gate = gate();
+    for value in [&b"caf\xc3\xa9"[..], b"\xff\xfe", b"a\tb"] {
+        let reply = gate.send(&ask("GET").header("X-Odd", value).header("Cookie", value));
+        assert_eq!(reply.status, 200, "{value:?}: {}", reply.summary());
+    }
+    let utf8 = gate.send(&ask("GET").header("X-Odd", "café"));
+    assert_eq!(utf8.header("x-odd").as_deref(), Some("café"));
+}
+
+#[test]
+fn a_header_value_cannot_make_a_second_header() {
+    let gate = gate();
+    for odd in [&b"a\rX-Evil: 1"[..], b"a\nX-Evil: 1", b"a\0b", b"a\x0bb\x7f"] {
+        if let Some(reply) = answer(&gate, &ask("GET").header("X-Odd", odd).to_bytes()) {
+            assert!(reply.header("x-evil").is_none(), "{odd:?}: {}", reply.summary());
+            assert!(!reply.headers.iter().any(|(_, value)| value.contains(&0)), "{odd:?}");
+        }
+        goes_on(&gate);
+    }
+}
+
+#[test]
+fn what_is_no_http_is_refused() {
+    let gate = gate();
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /decisions HTTP/1.1\r\nHost: a\r\nBad Name: x\r\n\r\n",
+        b"GET /decisions HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n",
+        b"POST /decisions HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST /decisions HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabc",
+        b"POST /decisions HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        let mut bytes = bytes.to_vec();
+        if bytes.first() == Some(&0x16) {
+            bytes.resize(512, 0);
+        }
+        if let Some(reply) = answer(&gate, &bytes) {
+            assert!(
+                !(200..400).contains(&reply.status),
+                "{}: {}",
+                String::from_utf8_lossy(&bytes),
+                reply.summary()
+            );
+        }
+        goes_on(&gate);
+    }
+}
+
+#[test]
+fn half_a_request_that_is_given_up_leaves_nothing_behind() {
+    let gate = gate();
+    for _ in 0..50 {
+        let mut connection = Connection::open(gate.port()).unwrap();
+        connection.send(b"GET /decisions HTTP/1.1\r\nHost: app").unwrap();
+    }
+    goes_on(&gate);
+}
+
+#[test]
+fn many_connections_at_once_are_all_answered() {
+    let gate = gate();
+    let ask = ask("GET").header("Connection", "keep-alive").to_bytes();
+    let mut connections: Vec<_> = (0..200).map(|_| Connection::open(gate.port()).unwrap()).collect();
+    for connection in &mut connections {
+        connection.send(&ask).unwrap();
+    }
+    for connection in &mut connections {
+        assert_eq!(connection.reply(false).unwrap().status, 200);
+    }
+}
+
+#[test]
+fn a_slow_request_head_is_cut_off_by_the_read_timeout() {
+    let config = CONFIG.replace("port: 0", "port: 0, timeout: {read: 1s}");
+    let gate = with_config(&config).file("rules.yaml", RULE).run();
+    let mut connection = Connection::open(gate.port()).unwrap();
+    connection.send(b"GET /decisions HTTP/1.1\r\nHost: app").unwrap();
+    // 408 or nothing: what counts is that the end comes without another byte of the request.
+    if let Ok(reply) = connection.reply(false) {
+        assert_eq!(reply.status, 408);
+    }
+    assert!(connection.is_ended());
+    goes_on(&gate);
+}
