@@ -16,6 +16,7 @@ pub mod handler;
 pub mod json_path;
 pub mod mutate;
 pub mod outage;
+pub mod patience;
 pub mod session;
 pub mod step;
 

@@ -76,7 +76,7 @@ fn named_templates<N: PartialEq + Ord>(
 }
 
 /// How a handler's templates are read: in the language it chooses, else as everywhere.
-fn templates(config: &Value, everywhere: template::Settings) -> template::Settings {
+pub(super) fn templates(config: &Value, everywhere: template::Settings) -> template::Settings {
     let engine = match config.get("template_engine").and_then(Value::as_str) {
         Some("tera") => template::Engine::Tera,
         Some("go") => template::Engine::Go,
@@ -103,7 +103,7 @@ fn unusable_value(name: &HeaderName, exchange: &Exchange<'_>) -> Denial {
 }
 
 /// A template that could not be carried out.
-fn template_fault(why: impl std::fmt::Display) -> Denial {
+pub(super) fn template_fault(why: impl std::fmt::Display) -> Denial {
     Denial::Misconfigured {
         message: "A template of the matching rule could not be rendered".into(),
         why: Detail::id("template-error").log(why),
