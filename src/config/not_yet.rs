@@ -22,8 +22,6 @@ const HANDLERS: &[(Stage, &str)] = &[
     (Stage::Authenticators, "oauth2_client_credentials"),
     (Stage::Authenticators, "oauth2_introspection"),
     (Stage::Authorizers, "keto_engine_acp_ory"),
-    (Stage::Authorizers, "remote"),
-    (Stage::Authorizers, "remote_json"),
     (Stage::Mutators, "hydrator"),
 ];
 

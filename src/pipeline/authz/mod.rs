@@ -4,9 +4,13 @@
 //! `schemas/pipeline/authorizers.<id>.schema.json`, a `mod` line and a line in [`REGISTRY`].
 
 pub mod allow;
+mod decision_point;
 pub mod deny;
+pub mod remote;
+pub mod remote_json;
 
 use super::handler::{Authorizer, Registration};
 
 /// Every authorizer, in the order of the documentation.
-pub const REGISTRY: &[Registration<dyn Authorizer>] = &[allow::REGISTRATION, deny::REGISTRATION];
+pub const REGISTRY: &[Registration<dyn Authorizer>] =
+    &[allow::REGISTRATION, deny::REGISTRATION, remote::REGISTRATION, remote_json::REGISTRATION];
