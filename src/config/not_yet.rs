@@ -21,7 +21,6 @@ const SETTINGS: &[&str] = &[
 const HANDLERS: &[(Stage, &str)] = &[
     (Stage::Authenticators, "oauth2_client_credentials"),
     (Stage::Authenticators, "oauth2_introspection"),
-    (Stage::Authorizers, "keto_engine_acp_ory"),
     (Stage::Mutators, "hydrator"),
 ];
 

@@ -6,6 +6,7 @@
 pub mod allow;
 mod decision_point;
 pub mod deny;
+pub mod keto_engine_acp_ory;
 pub mod remote;
 pub mod remote_json;
 
