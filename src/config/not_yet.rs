@@ -18,11 +18,8 @@ const SETTINGS: &[&str] = &[
     "/tracing",
 ];
 
-const HANDLERS: &[(Stage, &str)] = &[
-    (Stage::Authenticators, "oauth2_client_credentials"),
-    (Stage::Authenticators, "oauth2_introspection"),
-    (Stage::Mutators, "hydrator"),
-];
+const HANDLERS: &[(Stage, &str)] =
+    &[(Stage::Authenticators, "oauth2_client_credentials"), (Stage::Authenticators, "oauth2_introspection")];
 
 /// Schemes of `access_rules.repositories`.
 const REPOSITORIES: &[&str] = &["http", "https", "s3", "gs", "azblob"];

@@ -13,5 +13,10 @@ pub mod remote_json;
 use super::handler::{Authorizer, Registration};
 
 /// Every authorizer, in the order of the documentation.
-pub const REGISTRY: &[Registration<dyn Authorizer>] =
-    &[allow::REGISTRATION, deny::REGISTRATION, remote::REGISTRATION, remote_json::REGISTRATION];
+pub const REGISTRY: &[Registration<dyn Authorizer>] = &[
+    allow::REGISTRATION,
+    deny::REGISTRATION,
+    keto_engine_acp_ory::REGISTRATION,
+    remote::REGISTRATION,
+    remote_json::REGISTRATION,
+];

@@ -5,6 +5,7 @@
 
 pub mod cookie;
 pub mod header;
+pub mod hydrator;
 pub mod id_token;
 pub mod noop;
 
@@ -17,8 +18,13 @@ use crate::diagnostic::{Finding, pointer_token};
 use crate::template::{self, Purpose, Template};
 
 /// Every mutator, in the order of the documentation.
-pub const REGISTRY: &[Registration<dyn Mutator>] =
-    &[noop::REGISTRATION, header::REGISTRATION, cookie::REGISTRATION, id_token::REGISTRATION];
+pub const REGISTRY: &[Registration<dyn Mutator>] = &[
+    noop::REGISTRATION,
+    header::REGISTRATION,
+    cookie::REGISTRATION,
+    hydrator::REGISTRATION,
+    id_token::REGISTRATION,
+];
 
 /// What templates see of an exchange.
 pub fn template_data<'d>(exchange: &'d Exchange<'_>) -> template::Data<'d> {
