@@ -1,15 +1,23 @@
 //! What the documents say to type is typed, and what they say is seen is seen.
 //!
 //! In a block marked `console`, a line that begins with `$ ` is a command for the shell, given at the root of the
-//! repository; `> ` continues it. The lines behind it are what it prints on standard output: `...` stands for any
+//! repository; `> ` continues it. The lines behind it are what it prints, standard output first: `...` stands for any
 //! lines, `[..]` for any text in a line. A command that serves stays until the end of the document.
 //!
 //! Commands run in a copy of `examples/` and `rules/` in which every port is a free one. `cargo run` is replaced by
 //! the programs that were built with this test, and `cargo test` is left out: this is it. A document that needs a
-//! gateway which is not installed is left out too, unless `OKGATE_GATEWAYS=require` is set.
+//! gateway which is not installed is left out too; with `CI=true` or `OKGATE_REQUIRE_GATEWAYS=1` it fails instead.
+//! `just gateways` installs the gateways into `.gateways/`, where they are found.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "this is how a test fails"
+)]
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
@@ -55,7 +63,9 @@ fn check(document: &str) {
         steps(&text).into_iter().filter(|s| !s.command.starts_with("cargo test")).collect();
     assert!(!steps.is_empty(), "{document} has no console block");
     if let Some(missing) = steps.iter().find_map(Step::missing_program) {
-        let required = std::env::var_os("OKGATE_GATEWAYS").is_some_and(|v| v == "require");
+        let required = ["CI", "OKGATE_REQUIRE_GATEWAYS"]
+            .iter()
+            .any(|name| std::env::var(name).is_ok_and(|value| value == "true" || value == "1"));
         assert!(!required, "{document} needs `{missing}`, which is not installed");
         println!("{document} is left out: `{missing}` is not installed");
         return;
@@ -84,10 +94,15 @@ struct Step {
 impl Step {
     fn missing_program(&self) -> Option<&str> {
         let program = self.command.split(' ').next().filter(|p| matches!(*p, "nginx" | "traefik"))?;
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-        (!found).then_some(program)
+        (!folders().iter().any(|folder| folder.join(program).is_file())).then_some(program)
     }
+}
+
+/// Where programs are looked for: system programs and the gateways of `.ci/run` need not be on the path.
+fn folders() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin", "/usr/local/sbin", concat!(env!("CARGO_MANIFEST_DIR"), "/.gateways/venv/bin")];
+    std::env::split_paths(&path).chain(more.map(PathBuf::from)).collect()
 }
 
 /// The commands of a document's console blocks.
@@ -97,14 +112,12 @@ fn steps(text: &str) -> Vec<Step> {
     for (index, line) in text.lines().enumerate() {
         if line.starts_with("```") {
             inside = line == "```console";
-        } else if !inside {
-            continue;
-        } else if let Some(command) = line.strip_prefix("$ ") {
+        } else if let Some(command) = line.strip_prefix("$ ").filter(|_| inside) {
             let command = command
                 .replace("cargo run --release -p okctl --", "okctl")
                 .replace("cargo run --release --", "okgate");
             steps.push(Step { line: index + 1, command, expected: Vec::new() });
-        } else if let Some(step) = steps.last_mut() {
+        } else if let Some(step) = steps.last_mut().filter(|_| inside) {
             match line.strip_prefix("> ").filter(|_| step.expected.is_empty()) {
                 Some(more) => step.command.extend(["\n", more]),
                 None => step.expected.push(line.to_owned()),
@@ -125,7 +138,7 @@ impl Place {
         let folder = tempfile::Builder::new().prefix("okgate-readme-").tempdir().unwrap();
         let ports = Ports::default();
         for name in ["examples", "rules"] {
-            copy(&root.join(name), &folder.path().join(name), &ports);
+            copy(&root.join(name), &folder.path().join(name), folder.path(), &ports);
         }
         let bin = folder.path().join("bin");
         fs::create_dir(&bin).unwrap();
@@ -135,9 +148,8 @@ impl Place {
     }
 
     fn shell(&self, command: &str) -> Command {
-        let mut path = OsString::from(self.folder.path().join("bin"));
-        path.push(":");
-        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let own = std::iter::once(self.folder.path().join("bin"));
+        let path = std::env::join_paths(own.chain(folders())).unwrap();
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).current_dir(self.folder.path()).env("PATH", path).stdin(Stdio::null());
         shell
@@ -148,30 +160,31 @@ impl Place {
         let end = Instant::now() + PATIENCE;
         loop {
             let output = self.shell(command).output().unwrap();
-            let printed = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+            let printed = [output.stdout, output.stderr].concat();
+            let printed = String::from_utf8_lossy(&printed).replace('\r', "");
             if fits(expected, &printed) {
                 return;
             }
             if Instant::now() > end {
                 let logs: String = servers.iter().map(Server::log).collect();
-                let complaints = String::from_utf8_lossy(&output.stderr);
                 let expected = expected.join("\n");
-                panic!("{at}\nexpected:\n{expected}\nprinted:\n{printed}\n{complaints}\nservers:\n{logs}");
+                panic!("{at}\nexpected:\n{expected}\nprinted:\n{printed}\nservers:\n{logs}");
             }
             sleep(Duration::from_millis(200));
         }
     }
 }
 
-/// Copies a folder, with every port in it replaced.
-fn copy(from: &Path, to: &Path, ports: &Ports) {
+/// Copies a folder, with every port and temporary path in it replaced.
+fn copy(from: &Path, to: &Path, place: &Path, ports: &Ports) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target, ports);
+            copy(&entry.path(), &target, place, ports);
         } else if let Ok(text) = fs::read_to_string(entry.path()) {
+            let text = text.replace("/tmp/okgate-example", &place.join("run").to_string_lossy());
             fs::write(target, ports.apply(&text)).unwrap();
         }
     }

@@ -19,6 +19,7 @@ mod sources;
 mod stage;
 mod tls;
 mod units;
+mod validation;
 
 pub use self::access_rules::AccessRules;
 pub use self::handlers::{HandlerConfig, Handlers};

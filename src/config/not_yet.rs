@@ -11,15 +11,16 @@ use crate::schema::dotted;
 /// JSON pointers; one stands for all below it.
 const SETTINGS: &[&str] = &[
     "/profiling",
+    "/log/leak_sensitive_values",
     "/log/redaction_text",
     "/log/additional_redacted_headers",
+    "/serve/api/timeout/write",
     "/serve/proxy",
     "/serve/prometheus",
     "/tracing",
 ];
 
-const HANDLERS: &[(Stage, &str)] =
-    &[(Stage::Authenticators, "oauth2_client_credentials"), (Stage::Authenticators, "oauth2_introspection")];
+const HANDLERS: &[(Stage, &str)] = &[];
 
 /// Schemes of `access_rules.repositories`.
 const REPOSITORIES: &[&str] = &["http", "https", "s3", "gs", "azblob"];

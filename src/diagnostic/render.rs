@@ -34,19 +34,29 @@ struct Excerpt {
 impl Report {
     /// For people: each finding with the line it is about, then how many there are. Sorted by file and line.
     pub fn to_human(&self, colour: bool) -> String {
+        let mut text = self.excerpts(colour);
+        if !self.is_empty() {
+            let _ = writeln!(text, "{}", self.summary());
+        }
+        text
+    }
+
+    /// For people: each finding with the line it is about. Sorted by file and line.
+    pub fn excerpts(&self, colour: bool) -> String {
         let mut text = String::new();
         for placed in self.placed() {
             let _ = writeln!(text, "{}", placed.human(&Paint { colour }));
         }
-        if !self.is_empty() {
-            let count = |number: usize, what: &str| match number {
-                1 => format!("1 {what}"),
-                _ => format!("{number} {what}s"),
-            };
-            let _ =
-                writeln!(text, "{}, {}", count(self.errors(), "error"), count(self.warnings(), "warning"));
-        }
         text
+    }
+
+    /// How many there are: `3 errors, 1 warning`.
+    pub fn summary(&self) -> String {
+        let count = |number: usize, what: &str| match number {
+            1 => format!("1 {what}"),
+            _ => format!("{number} {what}s"),
+        };
+        format!("{}, {}", count(self.errors(), "error"), count(self.warnings(), "warning"))
     }
 
     /// For logs: one line a finding, sorted by file and line.

@@ -7,11 +7,11 @@ use crate::request::{Origin, Part, Parts};
 
 /// Method, scheme, host and path from `X-Forwarded-Method`, `-Proto`, `-Host` and `-Uri` where these are
 /// set, else from the question itself. Of a repeated header the first counts. The query is that of
-/// `X-Forwarded-Uri`, when there is one: the question's own may be anything.
+/// `X-Forwarded-Uri` where it has one, else the question's own, which is where Oathkeeper's users put it.
 pub fn read<'r>(asked: &Asked<'r>) -> Parts<'r> {
     let uri = asked.headers.first("x-forwarded-uri").filter(|uri| !uri.is_empty());
     let (path, query) = match uri {
-        Some(uri) => split_uri(uri, asked.path),
+        Some(uri) => split_uri(uri, asked),
         None => (
             Part { value: Cow::Borrowed(asked.path.as_bytes()), origin: Origin::RequestLine },
             Part { value: asked.query.map(Cow::Borrowed), origin: Origin::RequestLine },
@@ -35,19 +35,23 @@ pub fn read<'r>(asked: &Asked<'r>) -> Parts<'r> {
 
 type Uri<'r> = (Part<Cow<'r, [u8]>>, Part<Option<Cow<'r, str>>>);
 
-/// Splits at the first question mark. Where nothing stands before it, the path is that of the question.
-fn split_uri<'r>(uri: &'r [u8], own_path: &'r str) -> Uri<'r> {
+/// Splits at the first question mark. What is not there is that of the question.
+fn split_uri<'r>(uri: &'r [u8], asked: &Asked<'r>) -> Uri<'r> {
     let origin = Origin::Header("x-forwarded-uri");
     let (path, query) = match uri.iter().position(|b| *b == b'?') {
         Some(at) => (uri.get(..at).unwrap_or_default(), uri.get(at + 1..)),
         None => (uri, None),
     };
     let path = if path.is_empty() {
-        Part { value: Cow::Borrowed(own_path.as_bytes()), origin: Origin::RequestLine }
+        Part { value: Cow::Borrowed(asked.path.as_bytes()), origin: Origin::RequestLine }
     } else {
         Part { value: Cow::Borrowed(path), origin }
     };
-    (path, Part { value: query.map(String::from_utf8_lossy), origin })
+    let query = match query {
+        Some(query) => Part { value: Some(String::from_utf8_lossy(query)), origin },
+        None => Part { value: asked.query.map(Cow::Borrowed), origin: Origin::RequestLine },
+    };
+    (path, query)
 }
 
 fn text<'r>(asked: &Asked<'r>, name: &'static str, own: &'r str, own_origin: Origin) -> Part<Cow<'r, str>> {

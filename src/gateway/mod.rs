@@ -130,7 +130,8 @@ mod tests {
                 Some("q=1"),
                 ["POST", "https", "app.test", "/b", "x=1"],
             ),
-            (&[("x-forwarded-uri", "/b")], "/a", Some("q=1"), ["GET", "http", "own.test", "/b", ""]),
+            (&[("x-forwarded-uri", "/b")], "/a", Some("q=1"), ["GET", "http", "own.test", "/b", "q=1"]),
+            (&[("x-forwarded-uri", "/b?")], "/a", Some("q=1"), ["GET", "http", "own.test", "/b", ""]),
             (&[("x-forwarded-uri", "?x=1")], "/a", None, ["GET", "http", "own.test", "/a", "x=1"]),
             (&[("x-forwarded-uri", "")], "/a", Some("q"), ["GET", "http", "own.test", "/a", "q"]),
             (

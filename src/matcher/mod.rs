@@ -2,7 +2,7 @@
 //!
 //! [`Pattern`] is one rule's `match.url`, compiled; [`Index`] finds, among all rules, the few whose
 //! pattern is worth trying for a method and URL, and tries them. [`explanation`] says, when asked, why a
-//! rule did not match.
+//! rule did not match, and [`overlap`] which rules get in each other's way.
 //!
 //! Both pattern languages ([`Strategy`]) are read into the same tree, its literal parts brought to the form
 //! that requests have, and compiled to a short program; only what programs cannot do is left to the `regex`
@@ -14,6 +14,7 @@ mod glob;
 mod index;
 mod lint;
 mod literal;
+pub mod overlap;
 mod pattern;
 mod pieces;
 mod program;

@@ -1,5 +1,6 @@
 //! One rule's pattern, from its source to what runs.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,8 +19,14 @@ const MAX_SOURCE: usize = 16 << 10;
 const MAX_GROUPS: usize = 500;
 
 /// A compiled pattern for `scheme://host/path`. Cloning is cheap.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Pattern(Arc<Compiled>);
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0.strategy.name(), self.0.source)
+    }
+}
 
 #[derive(Debug)]
 struct Compiled {

@@ -16,6 +16,8 @@ const MAX_STEPS: usize = 1000;
 const MAX_UNROLLED: u16 = 64;
 /// No byte is known to follow.
 const NO_HINT: u16 = u16::MAX;
+/// Nothing to remember: the step is never tried twice at a place.
+const NO_MEMORY: u16 = u16::MAX;
 
 /// One thing to do.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +73,7 @@ pub(super) fn compile(node: &Node, slots: usize, end: Option<Place>) -> Option<P
     }
     writer.push(Step::Done)?;
     writer.settle();
+    writer.remember();
     Some(Program {
         steps: writer.steps.into(),
         text: writer.text.into(),
@@ -99,11 +102,6 @@ impl Writer {
 
     fn next(&self) -> u16 {
         u16::try_from(self.steps.len()).unwrap_or(u16::MAX)
-    }
-
-    fn memory(&mut self) -> u16 {
-        self.memories += 1;
-        self.memories - 1
     }
 
     fn set(&mut self, chars: &Chars) -> Option<u16> {
@@ -142,11 +140,10 @@ impl Writer {
             Node::Choice(branches) => self.choice(branches)?,
             Node::Repeat(part, times) => self.repeat(part, *times)?,
             Node::Around(Around { behind: false, negative }, part) => {
-                let from = self.memories;
                 let ahead = self.push(Step::Found)?;
                 self.node(part)?;
                 self.push(Step::Found)?;
-                let step = Step::Ahead { negative: *negative, then: self.next(), from, to: self.memories };
+                let step = Step::Ahead { negative: *negative, then: self.next(), from: 0, to: 0 };
                 *self.steps.get_mut(usize::from(ahead))? = step;
             }
             Node::At(_) | Node::Around(..) | Node::Atomic(_) | Node::Again(..) | Node::Condition(..) => {
@@ -178,8 +175,7 @@ impl Writer {
     }
 
     fn split(&mut self) -> Option<u16> {
-        let memory = self.memory();
-        self.push(Step::Split { first: 0, second: 0, memory })
+        self.push(Step::Split { first: 0, second: 0, memory: NO_MEMORY })
     }
 
     fn direct(&mut self, split: u16, to_first: u16, to_second: u16) {
@@ -204,8 +200,8 @@ impl Writer {
             let max = max.unwrap_or(u16::MAX);
             let step = match order {
                 Order::Only => Step::Take { set, min, max },
-                Order::Most => Step::Most { set, min, max, memory: self.memory(), hint: NO_HINT },
-                Order::Least => Step::Least { set, min, max, memory: self.memory() },
+                Order::Most => Step::Most { set, min, max, memory: NO_MEMORY, hint: NO_HINT },
+                Order::Least => Step::Least { set, min, max, memory: NO_MEMORY },
             };
             self.push(step)?;
             return Some(());
@@ -338,4 +334,91 @@ impl Writer {
             }
         }
     }
+
+    /// Gives a memory to each step that may be tried more than once at the same place.
+    fn remember(&mut self) {
+        let arrivals = self.arrivals();
+        let mut open: Vec<(usize, u16)> = Vec::new();
+        for (index, arrival) in arrivals.into_iter().enumerate() {
+            let next = self.memories;
+            while let Some((ahead, _)) = open.pop_if(|(_, then)| usize::from(*then) <= index) {
+                if let Some(Step::Ahead { to, .. }) = self.steps.get_mut(ahead) {
+                    *to = next;
+                }
+            }
+            match self.steps.get_mut(index) {
+                Some(Step::Ahead { then, from, .. }) => {
+                    *from = next;
+                    open.push((index, *then));
+                }
+                Some(Step::Split { memory, .. }) if arrival == Arrival::Many => *memory = next,
+                Some(
+                    Step::Most { memory, max: u16::MAX, .. } | Step::Least { memory, max: u16::MAX, .. },
+                ) if arrival != Arrival::Once => {
+                    *memory = next;
+                }
+                _ => continue,
+            }
+            if !matches!(self.steps.get(index), Some(Step::Ahead { .. })) {
+                self.memories += 1;
+            }
+        }
+    }
+
+    /// In how many ways each step can be reached.
+    fn arrivals(&self) -> Vec<Arrival> {
+        let mut arrivals: Vec<Option<Arrival>> = vec![None; self.steps.len()];
+        let mut came_from: Vec<Option<usize>> = vec![None; self.steps.len()];
+        let mut todo = vec![(0, usize::MAX, Arrival::Once)];
+        while let Some((at, from, arrival)) = todo.pop() {
+            let (Some(known), Some(before), Some(step)) =
+                (arrivals.get_mut(at), came_from.get_mut(at), self.steps.get(at))
+            else {
+                continue;
+            };
+            let second_way = before.is_some_and(|before| before != from);
+            let now = if second_way { Arrival::Many } else { arrival };
+            before.get_or_insert(from);
+            if known.is_some_and(|known| known >= now) {
+                continue;
+            }
+            *known = Some(now);
+            match step {
+                Step::Text { .. }
+                | Step::One { .. }
+                | Step::Take { .. }
+                | Step::Mark { .. }
+                | Step::At { .. } => {
+                    todo.push((at + 1, at, now));
+                }
+                Step::Most { .. } | Step::Least { .. } => {
+                    let spread = if now == Arrival::Once { Arrival::Spread } else { Arrival::Many };
+                    todo.push((at + 1, at, spread));
+                }
+                Step::Split { first, second, .. } => {
+                    todo.push((usize::from(*first), at, now));
+                    todo.push((usize::from(*second), at, now));
+                }
+                Step::Jump { to } => todo.push((usize::from(*to), at, now)),
+                Step::Ahead { then, .. } => {
+                    todo.push((usize::from(*then), at, now));
+                    // Memories of a look ahead are emptied before each look.
+                    todo.push((at + 1, at, Arrival::Once));
+                }
+                Step::Found | Step::Done => {}
+            }
+        }
+        arrivals.into_iter().map(|arrival| arrival.unwrap_or(Arrival::Once)).collect()
+    }
+}
+
+/// In how many ways a step can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Arrival {
+    /// In one way.
+    Once,
+    /// In one way for each place.
+    Spread,
+    /// In several ways at the same place.
+    Many,
 }

@@ -24,11 +24,11 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// With an empty store of key sets and a cache of at most `bytes`.
-    pub fn new(bytes: usize) -> Self {
+    /// No keys yet, nothing remembered; caches may grow to so many bytes in all.
+    pub fn new(cache_bytes: usize) -> Self {
         Self {
-            jwks: Arc::default(),
-            cache: Arc::new(Cache::new(bytes)),
+            jwks: Arc::new(JwksStore::new()),
+            cache: Arc::new(Cache::new(cache_bytes)),
             calls: Arc::default(),
             files: Arc::default(),
         }

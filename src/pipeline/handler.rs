@@ -104,5 +104,8 @@ pub struct Registration<T: ?Sized + 'static> {
     pub id: &'static str,
     /// Makes the handler from its merged and schema-valid configuration. Findings carry JSON pointers
     /// into that configuration.
-    pub build: fn(&BuildContext<'_>, &Value) -> Result<Box<T>, Vec<Finding>>,
+    pub build: Build<T>,
 }
+
+/// Makes a handler, or says why not.
+pub type Build<T> = fn(&BuildContext<'_>, &Value) -> Result<Box<T>, Vec<Finding>>;

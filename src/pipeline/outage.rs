@@ -1,7 +1,8 @@
 //! Outages: what the client is told when a backend gave no usable answer, or asks to slow down.
 //!
 //! *Could not decide* is kept apart from *invalid credentials* and *forbidden*, whatever status Oathkeeper
-//! answers, and is never a yes. What a backend says stays in the log, shortened.
+//! answers, and is never a yes. What a backend says goes nowhere, not even to the log: error pages like to repeat the
+//! credentials they were asked about.
 
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -25,8 +26,6 @@ pub enum OnBackendError {
 const RETRY_AFTER: u32 = 5;
 /// More than this is not passed on: the backend's wish is not the resource's.
 const LONGEST_RETRY_AFTER: u64 = 60;
-/// How much of a backend's text a log line holds.
-const LOGGED: usize = 200;
 
 impl OnBackendError {
     /// The denial for a call without a usable answer; `compat` is Oathkeeper's status.
@@ -36,15 +35,14 @@ impl OnBackendError {
 
     /// The denial for an answer with a status that says nothing about the caller.
     pub fn status(self, compat: u16, answer: &Incoming) -> Denial {
-        let why = Detail::id("backend-status").public("backend-status");
-        let why = why.log(format_args!("status {}: {}", answer.status, shortened(&answer.body)));
+        let why = Detail::id("backend-status").public("backend-status").log(described(answer));
         self.denial(compat, why, retry_after(&answer.headers).map(|wait| wait.as_secs()))
     }
 
     /// The denial for an answer that cannot be read. `problem` must not hold what the backend said.
     pub fn unreadable(self, compat: u16, problem: &str, answer: &Incoming) -> Denial {
         let why = Detail::id("backend-answer-unreadable").public("backend-answer-unreadable");
-        self.denial(compat, why.log(format_args!("{problem}: {}", shortened(&answer.body))), None)
+        self.denial(compat, why.log(format_args!("{problem}: {}", described(answer))), None)
     }
 
     /// The denial for any other reason not to decide.
@@ -79,15 +77,17 @@ pub fn too_many_requests(answer: &Incoming) -> Denial {
     Denial::TooManyRequests { why: Detail::id("backend-rate-limit"), headers }
 }
 
-/// The beginning of a text for the log, on one line.
-pub fn shortened(text: &[u8]) -> String {
-    let end = text.len().min(LOGGED);
-    let begin = String::from_utf8_lossy(text.get(..end).unwrap_or_default());
-    let mut line: String = begin.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if end < text.len() {
-        line.push('…');
-    }
-    line
+/// An answer for the log: status, kind and length.
+fn described(answer: &Incoming) -> String {
+    let kind = answer.header(&http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '+' | '.' | '-');
+    let kind = if kind.is_empty() || kind.len() > 60 || !kind.chars().all(plain) {
+        "of no known kind"
+    } else {
+        kind
+    };
+    format!("status {}, {} bytes, {kind}", answer.status, answer.body.len())
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
             let Denial::CouldNotDecide { retry_after: got, why, .. } = denial else { unreachable!() };
             assert_eq!(got, retry_after, "{setting:?} {wish:?}");
             assert_eq!(why.public.as_deref(), Some("backend-status"));
-            assert_eq!(why.log.as_deref(), Some("status 502: secret words"));
+            assert_eq!(why.log.as_deref(), Some("status 502, 12 bytes, of no known kind"));
         }
     }
 
@@ -134,9 +134,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_backend_says_is_shortened_to_one_line() {
-        assert_eq!(shortened(b"a\nb\xff"), "a b\u{fffd}");
-        let long = shortened("é".repeat(300).as_bytes());
-        assert!(long.ends_with('…') && long.len() < 220, "{long}");
+    fn nothing_that_a_backend_says_is_logged() {
+        for (kind, want) in [
+            ("text/html; charset=utf-8", "not JSON: status 200, 5 bytes, text/html"),
+            ("sid=secret", "not JSON: status 200, 5 bytes, of no known kind"),
+            ("", "not JSON: status 200, 5 bytes, of no known kind"),
+        ] {
+            let answer = answer(200, &[("content-type", kind)], "sid=1");
+            let denial = OnBackendError::Compat.unreadable(500, "not JSON", &answer);
+            assert_eq!(denial.detail().unwrap().log.as_deref(), Some(want));
+        }
     }
 }

@@ -14,48 +14,37 @@ use crate::upstream::backend::{BackendSettings, DEADLINE, Retry};
 /// there, which Oathkeeper takes for the longest wait.
 const LEAST: Duration = Duration::from_millis(100);
 
-/// What the settings come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// All that the handler waits for has to be done in this time.
-    pub deadline: Duration,
-    /// How calls are made again.
-    pub retry: Retry,
-}
-
-impl Patience {
-    /// Reads `retry`, written at `pointer`, and takes it out of the settings. A `give_up_after` beyond the
-    /// usual deadline sets the deadline where `timeout` is not there.
-    pub fn new(settings: &mut BackendSettings, pointer: &str, attempts: u32) -> Result<Self, Vec<Finding>> {
-        let written = settings.retry.take().unwrap_or_default();
-        let mut findings = Vec::new();
-        let mut read = |key: &str, text: Option<&str>, default: Duration| {
-            let Some(text) = text else { return default };
-            parse_duration(text).unwrap_or_else(|| {
-                let at = format!("{pointer}/{key}");
-                let finding = Finding::error("invalid-duration", at, format!("`{text}` is not a duration"));
-                findings.push(finding.help("write one whole number and a unit, such as `30s`"));
-                default
-            })
-        };
-        let max_delay = read("max_delay", written.max_delay.as_deref(), Duration::from_millis(100));
-        let give_up_after = read("give_up_after", written.give_up_after.as_deref(), Duration::from_secs(1));
-        if !findings.is_empty() {
-            return Err(findings);
-        }
-        if settings.timeout.is_none() && give_up_after > DEADLINE {
-            settings.timeout = Some(format!("{}ms", give_up_after.as_millis()));
-        }
-        // What is wrong with it says whoever builds the way to the service.
-        let deadline = settings.timeout.as_deref().and_then(parse_duration).unwrap_or(DEADLINE);
-        if settings.attempt_timeout.is_none() {
-            let attempt = give_up_after.clamp(deadline / 2, deadline);
-            settings.attempt_timeout = Some(format!("{}us", attempt.as_micros()));
-        }
-        let attempts = if give_up_after.is_zero() { 1 } else { attempts };
-        let max_delay = max_delay.min(give_up_after);
-        Ok(Self { deadline, retry: Retry { attempts, max_delay, give_up_after: give_up_after.max(LEAST) } })
+/// Reads `retry`, written at `pointer`, and takes it out of the settings. A `give_up_after` beyond the usual
+/// deadline sets the deadline where `timeout` is not there.
+pub fn retry(settings: &mut BackendSettings, pointer: &str, attempts: u32) -> Result<Retry, Vec<Finding>> {
+    let written = settings.retry.take().unwrap_or_default();
+    let mut findings = Vec::new();
+    let mut read = |key: &str, text: Option<&str>, default: Duration| {
+        let Some(text) = text else { return default };
+        parse_duration(text).unwrap_or_else(|| {
+            let at = format!("{pointer}/{key}");
+            let finding = Finding::error("invalid-duration", at, format!("`{text}` is not a duration"));
+            findings.push(finding.help("write one whole number and a unit, such as `30s`"));
+            default
+        })
+    };
+    let max_delay = read("max_delay", written.max_delay.as_deref(), Duration::from_millis(100));
+    let give_up_after = read("give_up_after", written.give_up_after.as_deref(), Duration::from_secs(1));
+    if !findings.is_empty() {
+        return Err(findings);
     }
+    if settings.timeout.is_none() && give_up_after > DEADLINE {
+        settings.timeout = Some(format!("{}ms", give_up_after.as_millis()));
+    }
+    // What is wrong with it says whoever builds the way to the service.
+    let deadline = settings.timeout.as_deref().and_then(parse_duration).unwrap_or(DEADLINE);
+    if settings.attempt_timeout.is_none() {
+        let attempt = give_up_after.clamp(deadline / 2, deadline);
+        settings.attempt_timeout = Some(format!("{}us", attempt.as_micros()));
+    }
+    let attempts = if give_up_after.is_zero() { 1 } else { attempts };
+    let max_delay = max_delay.min(give_up_after);
+    Ok(Retry { attempts, max_delay, give_up_after: give_up_after.max(LEAST) })
 }
 
 #[cfg(test)]
@@ -67,10 +56,10 @@ mod tests {
     /// Deadline, attempt, attempts, wait and time for retries in milliseconds.
     fn read(settings: &Value) -> Result<(u128, String, u32, u128, u128), Vec<Finding>> {
         let mut settings: BackendSettings = serde_json::from_value(settings.clone()).unwrap();
-        let Patience { deadline, retry } = Patience::new(&mut settings, "/retry", 5)?;
+        let retry = super::retry(&mut settings, "/retry", 5)?;
         assert!(settings.retry.is_none());
         Ok((
-            deadline.as_millis(),
+            settings.timeout.as_deref().and_then(parse_duration).unwrap_or(DEADLINE).as_millis(),
             settings.attempt_timeout.unwrap(),
             retry.attempts,
             retry.max_delay.as_millis(),

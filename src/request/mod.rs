@@ -10,6 +10,7 @@ pub mod host;
 pub mod path;
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 pub use body::Body;
@@ -183,13 +184,11 @@ impl<'r> AccessRequest<'r> {
     pub fn url(&self) -> String {
         let mut url = format!("{}://{}", self.scheme(), self.host());
         for &byte in self.raw_path() {
-            match byte {
-                0x21..=0x7E => url.push(char::from(byte)),
-                _ => {
-                    use std::fmt::Write as _;
-                    // Writing to a String cannot fail.
-                    let _ = write!(url, "%{byte:02X}");
-                }
+            if byte.is_ascii_graphic() {
+                url.push(char::from(byte));
+            } else {
+                // Writing to a String cannot fail.
+                let _ = write!(url, "%{byte:02X}");
             }
         }
         if self.has_query() {

@@ -129,6 +129,7 @@ fn overlong(tokens: &[Token]) -> bool {
 
 /// What is taken for what in one variant.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "five questions, each with two answers")]
 struct Variant {
     encoded_slash_separates: bool,
     backslash_separates: bool,

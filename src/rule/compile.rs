@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::Rule;
 use super::load::{Document, Written};
 use super::set::RuleSet;
 use super::spec::{HandlerSpec, MatchSpec, RuleSpec};
+use super::{Rule, across};
 use crate::config::{Config, Stage};
 use crate::diagnostic::{Finding, Report, Severity, Source};
 use crate::matcher::Pattern;
@@ -35,6 +35,7 @@ pub fn engine<'d>(
             rules.push(Arc::new(rule));
         }
     }
+    across::check(&rules, &mut report);
     let fallback = fallback(config, shared);
     (Engine::new(RuleSet::new(rules), fallback, config.first_error_handler_wins), report)
 }
@@ -78,6 +79,7 @@ pub fn rule(
     let rule = Rule {
         spec: spec.clone(),
         source: Arc::clone(source),
+        index: written.index,
         pattern,
         authenticators,
         authorizers,

@@ -36,24 +36,37 @@ pub struct Written {
 /// Reads a document: JSON, or YAML where it is no JSON. One rule that cannot be read refuses the whole
 /// document, so that a half-read one never replaces a good one.
 pub fn decode(source: Arc<Source>) -> Result<Document, Report> {
+    let document = decode_in_part(source);
+    if document.warnings.errors() > 0 { Err(document.warnings) } else { Ok(document) }
+}
+
+/// Reads as much of a document as can be read, with errors among the warnings where that is not all. For
+/// tools that want to show everything that is wrong at once; never to decide by.
+pub fn decode_in_part(source: Arc<Source>) -> Document {
     let mut report = Report::default();
+    let rules = read(&source, &mut report).unwrap_or_default();
+    Document { source, rules, warnings: report }
+}
+
+/// The rules that can be read; `None` where it is no list of rules.
+fn read(source: &Arc<Source>, report: &mut Report) -> Option<Vec<Written>> {
     let text = source.text.clone().unwrap_or_default();
     if text.trim().is_empty() {
         let finding = Finding::error("empty-document", "", "the document is empty")
             .help("a document without rules is written as `[]`");
-        report.push(&source, None, finding);
-        return Err(report);
+        report.push(source, None, finding);
+        return None;
     }
     let value = match document::parse(&text, &source.name) {
         Ok(document) => {
             for warning in document.warnings {
-                report.push(&source, None, warning);
+                report.push(source, None, warning);
             }
             document.value
         }
         Err(finding) => {
-            report.push(&source, None, finding);
-            return Err(report);
+            report.push(source, None, finding);
+            return None;
         }
     };
     let list = match value {
@@ -61,9 +74,12 @@ pub fn decode(source: Arc<Source>) -> Result<Document, Report> {
         Value::Null => Vec::new(),
         other => {
             let message = format!("a rule document is a list of rules, not {}", kind(&other));
-            let finding = Finding::error("wrong-type", "", message).help("start every rule with `- id: …`");
-            report.push(&source, None, finding);
-            return Err(report);
+            let finding = Finding::error("wrong-type", "", message).help(match other.get("access_rules") {
+                Some(_) => "this is a configuration, which names files with rules",
+                None => "start every rule with `- id: …`",
+            });
+            report.push(source, None, finding);
+            return None;
         }
     };
     let mut rules = Vec::new();
@@ -71,7 +87,7 @@ pub fn decode(source: Arc<Source>) -> Result<Document, Report> {
         let pointer = format!("/{index}");
         if value.is_null() {
             report.push(
-                &source,
+                source,
                 None,
                 Finding::warning("empty-rule", pointer, "this rule is empty and left out"),
             );
@@ -99,13 +115,10 @@ pub fn decode(source: Arc<Source>) -> Result<Document, Report> {
             (Err(_), Ok(_)) => {}
         }
         for finding in findings {
-            report.push(&source, id.as_deref(), finding.under(&pointer));
+            report.push(source, id.as_deref(), finding.under(&pointer));
         }
     }
-    if report.errors() > 0 {
-        return Err(report);
-    }
-    Ok(Document { source, rules, warnings: report })
+    Some(rules)
 }
 
 /// An explicit null is as good as nothing for a rule, its `match`, `upstream` and handlers.

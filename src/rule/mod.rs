@@ -1,9 +1,12 @@
 //! Access rules: as written ([`spec`]), as run ([`Rule`], made by [`compile`]), and where they come from
 //! ([`source`], [`load`], [`repository`], [`watch`]).
 
+mod across;
 pub mod compile;
+pub mod explain;
 pub mod load;
 pub mod migrate;
+pub mod overlap;
 pub mod repository;
 mod set;
 pub mod source;
@@ -24,8 +27,10 @@ use crate::pipeline::step::Step;
 pub struct Rule {
     /// What was written.
     pub spec: RuleSpec,
-    /// Name of the document it came from.
+    /// The document it came from.
     pub source: std::sync::Arc<crate::diagnostic::Source>,
+    /// Its position in the document's list, from 0.
+    pub index: usize,
     /// Its URL pattern; none where it cannot match anything.
     pub pattern: Option<Pattern>,
     /// Who is calling?

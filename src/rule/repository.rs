@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::compile;
 use super::load::{self, Document};
-use super::source::Place;
+use super::source::{Place, entry_source};
 use crate::config::Config;
-use crate::diagnostic::{Finding, Report, Source};
+use crate::diagnostic::{Finding, Report};
 use crate::pipeline::{Engine, Shared};
 
 /// All rule documents, as last read without error.
@@ -20,7 +20,6 @@ pub struct Repository {
 /// One configured source with what is known of it.
 struct Kept {
     entry: String,
-    place: Place,
     documents: Vec<(String, Document)>,
 }
 
@@ -73,7 +72,7 @@ impl Repository {
             let old = before.iter().position(|k| k.entry == **entry).map(|at| before.swap_remove(at));
             let (documents, failed) = read_place(&place, old, &mut report);
             fatal |= failed && place.must_work_at_start();
-            self.sources.push(Kept { entry: (*entry).clone(), place, documents });
+            self.sources.push(Kept { entry: entry.clone(), documents });
         }
         let documents = self.sources.iter().flat_map(|kept| kept.documents.iter().map(|(_, d)| d));
         let (engine, found) = compile::engine(&self.config, documents, &self.shared);
@@ -83,19 +82,17 @@ impl Repository {
 
     /// Every folder in which a change may concern the rules.
     pub fn watched_folders(&self) -> Vec<PathBuf> {
-        self.sources.iter().flat_map(|kept| kept.place.watched_folders()).collect()
+        self.places().flat_map(|place| place.watched_folders()).collect()
     }
 
     /// Every file that holds rules at the moment.
     pub fn files(&self) -> Vec<PathBuf> {
-        self.sources.iter().flat_map(|kept| kept.place.files()).collect()
+        self.places().flat_map(|place| place.files()).collect()
     }
-}
 
-/// Names a source by its entry: URLs without what might be a secret in them.
-fn entry_source(entry: &str) -> Arc<Source> {
-    let name = entry.split(['?', '#']).next().unwrap_or_default().to_owned();
-    Arc::new(Source { name, path: None, text: None })
+    fn places(&self) -> impl Iterator<Item = Place> {
+        self.config.access_rules.repositories.iter().filter_map(|entry| Place::parse(entry).ok())
+    }
 }
 
 /// Reads a place. Of what fails, the old documents stay.

@@ -75,6 +75,14 @@ impl RuleSet {
         }
     }
 
+    /// All rules that one reading of a request meets, in load order. For explanations: a decision needs
+    /// [`find`](Self::find).
+    pub fn met(&self, method: &str, reading: &Reading) -> Result<Vec<Arc<Rule>>, Denial> {
+        let mut hits = Hits::default();
+        self.find_reading(method, reading, &mut hits)?;
+        Ok(hits.matched.iter().filter_map(|at| self.rule(*at)).map(Arc::clone).collect())
+    }
+
     /// All rules that one reading meets: without its trailing slash, and only when nothing does, with it.
     fn find_reading(&self, method: &str, reading: &Reading, hits: &mut Hits) -> Result<Matched, Denial> {
         let mut matched = Matched::Primary;

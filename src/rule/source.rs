@@ -31,6 +31,20 @@ pub struct Read {
     pub failure: Option<Finding>,
 }
 
+/// Reads every document of an entry of `access_rules.repositories`.
+pub fn read_entry(entry: &str) -> Vec<Read> {
+    match Place::parse(entry) {
+        Ok(place) => place.read(),
+        Err(finding) => vec![Read { source: entry_source(entry), failure: Some(finding) }],
+    }
+}
+
+/// Names a source by its entry: URLs without what might be a secret in them.
+pub fn entry_source(entry: &str) -> Arc<Source> {
+    let name = entry.split(['?', '#']).next().unwrap_or_default().to_owned();
+    Arc::new(Source { name, path: None, text: None })
+}
+
 /// File name endings that a folder's documents have.
 const ENDINGS: &[&str] = &["yaml", "yml", "json"];
 
@@ -42,8 +56,7 @@ impl Place {
             None => (String::new(), entry),
         };
         match scheme.as_str() {
-            "" if !rest.is_empty() => Ok(Self::path(rest)),
-            "file" if !rest.is_empty() => Ok(Self::path(rest)),
+            "" | "file" if !rest.is_empty() => Ok(Self::path(rest)),
             "inline" => Ok(Self::Inline(rest.to_owned())),
             "http" | "https" | "s3" | "gs" | "azblob" => Err(Finding::error(
                 "source-not-there-yet",

@@ -19,39 +19,48 @@ const SETTLE: Duration = Duration::from_millis(60);
 /// Why the watcher woke up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
-    /// Something may have changed in a watched folder, or it is time for a look.
-    Look,
+    /// Files changed.
+    Changed,
+    /// A while has passed and nothing changed.
+    Idle,
     /// Somebody asked for a reload.
     Asked,
     /// The server ends.
     Stop,
 }
 
-/// State of a file as far as a change would show: path behind symbolic links, length, time, inode.
-type State = Vec<(PathBuf, Option<(PathBuf, u64, Option<SystemTime>, u64)>)>;
+/// What wakes the watcher.
+enum Event {
+    Notified,
+    Asked,
+    Stop,
+}
+
+/// State of files as far as a change would show: path behind symbolic links, length, time, inode.
+pub type State = Vec<(PathBuf, Option<(PathBuf, u64, Option<SystemTime>, u64)>)>;
 
 /// Watches folders and remembers the state of files.
 pub struct Watcher {
     notifier: Option<RecommendedWatcher>,
     folders: BTreeSet<PathBuf>,
-    events: Receiver<Wake>,
+    events: Receiver<Event>,
     state: State,
 }
 
 /// Wakes the watcher from elsewhere.
 #[derive(Clone)]
-pub struct Waker(Sender<Wake>);
+pub struct Waker(Sender<Event>);
 
 impl Waker {
     /// Asks for a reload, whether or not anything changed.
     pub fn reload(&self) {
         // The watcher is gone only when the server ends.
-        let _ = self.0.send(Wake::Asked);
+        let _ = self.0.send(Event::Asked);
     }
 
     /// Ends the watcher.
     pub fn stop(&self) {
-        let _ = self.0.send(Wake::Stop);
+        let _ = self.0.send(Event::Stop);
     }
 }
 
@@ -62,15 +71,16 @@ impl Watcher {
         let waker = Waker(sender.clone());
         let notifier = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.is_ok_and(|e| !e.kind.is_access()) {
-                let _ = sender.send(Wake::Look);
+                let _ = sender.send(Event::Notified);
             }
         })
         .ok();
         (Self { notifier, folders: BTreeSet::new(), events, state: State::new() }, waker)
     }
 
-    /// Sets what is watched, and takes the files' state as known.
-    pub fn watch(&mut self, folders: impl IntoIterator<Item = PathBuf>, files: &[PathBuf]) {
+    /// Sets what is watched, and the state in which the files are known. It has to be taken before they are
+    /// read: what changes while they are read is a change.
+    pub fn watch(&mut self, folders: impl IntoIterator<Item = PathBuf>, known: State) {
         let wanted: BTreeSet<PathBuf> = folders.into_iter().collect();
         if let Some(notifier) = &mut self.notifier {
             for gone in self.folders.difference(&wanted) {
@@ -88,50 +98,51 @@ impl Watcher {
                 self.folders.insert(folder);
             }
         }
-        self.state = state_of(files);
+        self.state = known;
     }
 
-    /// Waits until something changed, somebody asks, or the server ends. `files` names the files anew at
-    /// every look, since patterns may name others by then.
+    /// Waits until something changed, somebody asks, a while has passed, or the server ends. `files` names
+    /// the files anew at every look, since patterns may name others by then.
     pub fn wait(&self, files: impl Fn() -> Vec<PathBuf>) -> Wake {
         loop {
-            match self.events.recv_timeout(LOOK) {
-                Ok(Wake::Look) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(wake) => return wake,
-                Err(RecvTimeoutError::Disconnected) => return Wake::Stop,
+            let event = self.events.recv_timeout(LOOK);
+            match event {
+                Ok(Event::Notified) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Event::Asked) => return Wake::Asked,
+                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Wake::Stop,
             }
-            if state_of(&files()) == self.state {
-                continue;
+            if state_of(&files()) != self.state {
+                return self.settle(&files);
             }
-            match self.settle(&files) {
-                Some(wake) => return wake,
-                None => return Wake::Look,
+            if event.is_err() {
+                return Wake::Idle;
             }
         }
     }
 
     /// Waits until the files are left alone for a moment.
-    fn settle(&self, files: &impl Fn() -> Vec<PathBuf>) -> Option<Wake> {
+    fn settle(&self, files: &impl Fn() -> Vec<PathBuf>) -> Wake {
         let mut before = state_of(&files());
         // Bounded: a file that never rests is read anyway.
         for _ in 0..50 {
             match self.events.recv_timeout(SETTLE) {
-                Ok(Wake::Stop) => return Some(Wake::Stop),
+                Ok(Event::Stop) => return Wake::Stop,
                 Ok(_) => {}
                 Err(_) => {
                     let now = state_of(&files());
                     if now == before {
-                        return None;
+                        break;
                     }
                     before = now;
                 }
             }
         }
-        None
+        Wake::Changed
     }
 }
 
-fn state_of(files: &[PathBuf]) -> State {
+/// The state of files at the moment.
+pub fn state_of(files: &[PathBuf]) -> State {
     files.iter().map(|path| (path.clone(), file_state(path))).collect()
 }
 
@@ -140,4 +151,25 @@ fn file_state(path: &Path) -> Option<(PathBuf, u64, Option<SystemTime>, u64)> {
     let real = path.canonicalize().ok()?;
     let metadata = std::fs::metadata(&real).ok()?;
     Some((real, metadata.len(), metadata.modified().ok(), metadata.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_change_after_the_state_was_taken_is_seen_even_if_nothing_was_watched_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new] = ["old.yaml", "new.yaml"].map(|name| folder.path().join(name));
+        fs::write(&old, "[]").unwrap();
+        let files = || vec![old.clone(), new.clone()];
+        for change in [&new, &old] {
+            let (mut watcher, _waker) = Watcher::new();
+            let known = state_of(&files());
+            fs::write(change, "[1, 2]").unwrap();
+            watcher.watch([folder.path().to_owned()], known);
+            assert_eq!(watcher.wait(files), Wake::Changed);
+        }
+    }
 }

@@ -89,7 +89,6 @@ fn defaults_of_absent_settings_are_filled_in() {
                 "scope_strategy": "none",
                 "pre_authorization": {"enabled": false},
                 "preserve_host": false,
-                "retry": {"max_delay": "100ms", "give_up_after": "1s"},
                 "cache": {"enabled": false, "max_cost": 100_000_000},
             }),
         ),

@@ -8,6 +8,7 @@ use crate::config::Cors;
 use crate::pipeline::Reply;
 
 /// The settings of one listener, ready to answer with.
+#[expect(clippy::struct_excessive_bools, reason = "four switches of the configuration")]
 pub struct Policy {
     enabled: bool,
     any_origin: bool,
@@ -147,10 +148,8 @@ fn is_registrable(domain: &str) -> bool {
         &["ac", "co", "com", "edu", "go", "gob", "gov", "mil", "ne", "net", "nom", "or", "org"];
     let labels: Vec<&str> = domain.split('.').collect();
     match labels.as_slice() {
-        [] | [_] => false,
-        [second, top] => {
-            !(top.len() == 2 && REGISTRIES.contains(second)) && !second.is_empty() && !top.is_empty()
-        }
+        [] | [_] | ["", _] | [_, ""] => false,
+        [second, top] => top.len() != 2 || !REGISTRIES.contains(second),
         _ => labels.iter().all(|l| !l.is_empty()),
     }
 }

@@ -1,7 +1,7 @@
 //! Listeners: addresses, TLS and timeouts.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 use openssl::pkey::PKey;
 use openssl::ssl::{SslAcceptor, SslAcceptorBuilder, SslMethod};
@@ -9,13 +9,14 @@ use openssl::x509::X509;
 
 use crate::config::{Listener, Tls};
 
-/// The addresses to bind: an empty host means all interfaces.
-pub fn addresses(listener: &Listener) -> Vec<(String, u16)> {
-    if listener.host.is_empty() {
-        vec![("::".to_owned(), listener.port), ("0.0.0.0".to_owned(), listener.port)]
-    } else {
-        vec![(listener.host.trim_matches(['[', ']']).to_owned(), listener.port)]
-    }
+/// The address to bind. An empty host means all interfaces: both IP versions where the machine has both.
+pub fn address(listener: &Listener) -> (String, u16) {
+    let host = match listener.host.as_str() {
+        "" if TcpListener::bind(("::", 0)).is_ok() => "::",
+        "" => "0.0.0.0",
+        host => host.trim_matches(['[', ']']),
+    };
+    (host.to_owned(), listener.port)
 }
 
 /// An acceptor for a certificate chain and its key: TLS 1.2 and later, Mozilla's intermediate ciphers.

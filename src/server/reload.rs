@@ -11,7 +11,7 @@ use crate::config::{self, Config, Sources};
 use crate::diagnostic::{Report, Severity};
 use crate::rule::Repository;
 use crate::rule::source::parent;
-use crate::rule::watch::{Wake, Watcher};
+use crate::rule::watch::{State, Wake, Watcher, state_of};
 
 /// What the reload thread works with.
 pub struct Reloader {
@@ -19,6 +19,8 @@ pub struct Reloader {
     pub repository: Repository,
     pub sources: Sources,
     pub watcher: Watcher,
+    /// The files as they were before they were read last.
+    pub known: State,
     pub dropped: ErrorCounter,
 }
 
@@ -27,20 +29,21 @@ impl Reloader {
     pub fn run(mut self) {
         let mut dropped = 0;
         loop {
-            let folders = self.folders();
-            let files = self.files();
-            self.watcher.watch(folders, &files);
-            match self.watcher.wait(|| self.files()) {
+            self.watcher.watch(self.folders(), std::mem::take(&mut self.known));
+            let wake = loop {
+                let wake = self.watcher.wait(|| self.files());
+                warn_of_dropped_lines(self.dropped.dropped_lines(), &mut dropped);
+                if wake != Wake::Idle {
+                    break wake;
+                }
+            };
+            match wake {
                 Wake::Stop => return,
                 Wake::Asked => info!("reload asked for"),
-                Wake::Look => {}
+                Wake::Changed | Wake::Idle => {}
             }
+            self.known = state_of(&self.files());
             self.reload();
-            let now = self.dropped.dropped_lines();
-            if now > dropped {
-                warn!(log.dropped_lines = now, "log lines were dropped because nobody read them");
-                dropped = now;
-            }
         }
     }
 
@@ -50,7 +53,9 @@ impl Reloader {
         self.repository.watched_folders().into_iter().chain(configs).chain(of_handlers).collect()
     }
 
-    fn files(&self) -> Vec<PathBuf> {
+    /// Every file whose change is a reason to reload. That one was not named before is one as well: it may have
+    /// changed since it was read.
+    pub fn files(&self) -> Vec<PathBuf> {
         let of_handlers = self.live.shared.files.paths();
         let configs = self.sources.files.iter().cloned();
         self.repository.files().into_iter().chain(configs).chain(of_handlers).collect()
@@ -60,6 +65,7 @@ impl Reloader {
     fn reload(&mut self) {
         match config::load(&self.sources) {
             Ok(loaded) => {
+                log_report(&loaded.report);
                 warn_of_restart(self.repository.config(), &loaded.config);
                 self.repository.set_config(Arc::new(loaded.config));
             }
@@ -85,7 +91,14 @@ impl Reloader {
     }
 }
 
-/// Listeners and log output are set up once.
+fn warn_of_dropped_lines(now: usize, before: &mut usize) {
+    if now > *before {
+        warn!(log.dropped_lines = now, "log lines were dropped because nobody read them");
+        *before = now;
+    }
+}
+
+/// Listeners, log output and the cache are set up once.
 fn warn_of_restart(before: &Config, after: &Config) {
     let (old, new) = (&before.serve.api, &after.serve.api);
     let listener = old.host != new.host
@@ -94,7 +107,8 @@ fn warn_of_restart(before: &Config, after: &Config) {
         || old.idle_timeout != new.idle_timeout
         || old.tls.as_ref().map(|t| &t.cert) != new.tls.as_ref().map(|t| &t.cert);
     let log = before.log.level != after.log.level || before.log.format != after.log.format;
-    for (changed, key) in [(listener, "serve.api"), (log, "log")] {
+    let cache = before.cache_max_bytes != after.cache_max_bytes;
+    for (changed, key) in [(listener, "serve.api"), (log, "log"), (cache, "cache")] {
         if changed {
             warn!(config.key = key, "a change of this section takes effect after a restart");
         }

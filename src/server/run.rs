@@ -17,7 +17,7 @@ use crate::config::{self, Loaded, Sources};
 use crate::diagnostic::Report;
 use crate::pipeline::{Context, Shared};
 use crate::rule::Repository;
-use crate::rule::watch::{Waker, Watcher};
+use crate::rule::watch::{Waker, Watcher, state_of};
 use crate::upstream::awc::Client;
 
 /// How long requests under way may take once the server is told to end.
@@ -63,6 +63,7 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     let config = Arc::new(config);
     let shared = Shared::new(config.cache_max_bytes);
     let mut repository = Repository::new(Arc::clone(&config), shared.clone());
+    let known = state_of(&[repository.files(), sources.files.clone()].concat());
     let loaded = repository.reload();
     if loaded.fatal {
         return Err(StartError::Findings(Box::new(loaded.report)));
@@ -72,8 +73,14 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     info!(rules.loaded = rules.all().len(), rules.valid = rules.valid().count(), "access rules loaded");
     let live = Arc::new(Live::new(Snapshot::new(loaded.engine, Arc::clone(&config)), shared));
     let (watcher, waker) = Watcher::new();
-    let reloader =
-        Reloader { live: Arc::clone(&live), repository, sources, watcher, dropped: log.dropped.clone() };
+    let reloader = Reloader {
+        live: Arc::clone(&live),
+        repository,
+        sources,
+        watcher,
+        known,
+        dropped: log.dropped.clone(),
+    };
     let watching = std::thread::Builder::new().name("reload".to_owned()).spawn(move || reloader.run())?;
     let served = rt::System::new().block_on(serve(&config, live, waker.clone()));
     waker.stop();
@@ -85,7 +92,7 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
 async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result<(), StartError> {
     let listener = &config.serve.api;
     let for_workers = Arc::clone(&live);
-    let mut server = HttpServer::new(move || {
+    let server = HttpServer::new(move || {
         let context = Context::new(Rc::new(Client::new()));
         let worker = Rc::new(Worker { live: Arc::clone(&for_workers), context });
         App::new().default_service(web::to(move |request, payload| {
@@ -98,31 +105,17 @@ async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result
     .keep_alive(listener.idle_timeout)
     .client_request_timeout(listener.read_timeout)
     .shutdown_timeout(DRAIN_SECONDS);
-    let secure = listener.tls.is_some();
-    let mut refused = None;
-    for (host, port) in listen::addresses(listener) {
-        let address = (host.as_str(), port);
-        let bound = match &listener.tls {
-            Some(tls) => {
-                let acceptor = listen::acceptor(tls)
-                    .map_err(|e| StartError::Tls { name: "api", reason: e.to_string() })?;
-                server.bind_openssl(address, acceptor)
-            }
-            None => server.bind(address),
-        };
-        match bound {
-            Ok(bound) => {
-                server = bound;
-                refused = None;
-                break;
-            }
-            Err(error) => return Err(listen_error(&host, port, &error)),
+    let (host, port) = listen::address(listener);
+    let bound = match &listener.tls {
+        Some(tls) => {
+            let acceptor =
+                listen::acceptor(tls).map_err(|e| StartError::Tls { name: "api", reason: e.to_string() })?;
+            server.bind_openssl((host.as_str(), port), acceptor)
         }
-    }
-    if let Some(error) = refused {
-        return Err(error);
-    }
-    let scheme = if secure { "https" } else { "http" };
+        None => server.bind((host.as_str(), port)),
+    };
+    let server = bound.map_err(|error| listen_error(&host, port, &error))?;
+    let scheme = if listener.tls.is_some() { "https" } else { "http" };
     listen::announce("api", scheme, &server.addrs());
     let server = server.run();
     rt::spawn(follow_signals(server.handle(), waker)?);

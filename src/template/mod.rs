@@ -83,6 +83,12 @@ pub struct Settings {
     pub missing: Missing,
 }
 
+impl From<Engine> for Settings {
+    fn from(engine: Engine) -> Self {
+        Self { engine, ..Self::default() }
+    }
+}
+
 /// How a template is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -130,11 +136,11 @@ impl Template {
     /// Parses and checks a template. Findings have an empty pointer and a span into `source`; warnings
     /// come along with a template that works.
     pub fn compile(
-        settings: Settings,
+        settings: impl Into<Settings>,
         purpose: Purpose,
         source: &str,
     ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
-        let Settings { engine, numbers, missing } = settings;
+        let Settings { engine, numbers, missing } = settings.into();
         Self::compile_with(engine, Options { purpose, numbers, missing }, source)
     }
 

@@ -280,8 +280,17 @@ fn failure(url: &str, request: &Outgoing, error: &SendRequestError) -> FetchErro
         SendRequestError::Connect(ConnectError::Disconnected) => {
             FetchError::Protocol { url, reason: "the connection was closed".to_owned() }
         }
-        SendRequestError::Connect(error) => FetchError::Connect { url, reason: error.to_string() },
+        SendRequestError::Connect(error) => FetchError::Connect { url, reason: plain(&error.to_string()) },
         other => FetchError::Protocol { url, reason: other.to_string() },
+    }
+}
+
+/// OpenSSL's `error:0A000086:SSL routines:…:certificate verify failed:…` without what only its authors
+/// can read.
+fn plain(reason: &str) -> String {
+    match reason.split(':').collect::<Vec<_>>().as_slice() {
+        ["error", _, "SSL routines", _, what, ..] => format!("TLS failed: {what}"),
+        _ => reason.to_owned(),
     }
 }
 

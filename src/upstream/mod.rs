@@ -36,6 +36,21 @@ pub struct Outgoing {
     pub redirects: u8,
 }
 
+impl Outgoing {
+    /// A plain GET: no header fields, no redirects, an answer of at most a megabyte.
+    pub fn get(url: impl Into<String>, timeout: Duration) -> Self {
+        Self {
+            method: Method::GET,
+            url: url.into(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            timeout,
+            max_response_bytes: 1 << 20,
+            redirects: 0,
+        }
+    }
+}
+
 /// An answer, complete.
 #[derive(Debug, Clone)]
 pub struct Incoming {

@@ -44,6 +44,13 @@ fn noop_gives_back_only_the_credentials_that_the_client_sent() {
 }
 
 #[test]
+fn noop_gives_nothing_back_to_a_caller_who_was_let_in_without_credentials() {
+    let gate = okgate(&rule("noop", "http://app.test/<.*>", "anonymous", "allow", "{handler: noop}")).run();
+    let ask = Request::decision("GET", "http://app.test/x").header("Cookie", "a=b").header("X-User", "admin");
+    assert_eq!(names_but_own(&gate, &ask), [""; 0]);
+}
+
+#[test]
 fn identity_headers_are_the_rules_and_never_the_clients() {
     let mutators = "{handler: noop}, {handler: header, config: {headers: {X-User: '{{ print .Subject }}', X-Empty: ''}}}";
     let gate = okgate(&rule("who", "http://app.test/<.*>", "anonymous", "allow", mutators)).run();

@@ -336,7 +336,6 @@ fn broken_configurations_say_what_is_wrong() {
 
     no session store: does not start
       error[missing-key]: the key `check_session_url` is missing in `authenticators.cookie_session.config`
-      warning[not-implemented-yet]: the authenticator `cookie_session` is not implemented yet: rules that use it refuse every request
 
     a subject that is a number: does not start
       error[wrong-type]: `authenticators.anonymous.config.subject` must be text, not a number (put it in quotes)
@@ -358,17 +357,14 @@ fn broken_configurations_say_what_is_wrong() {
 
     no place for the token: does not start
       error[not-exactly-one]: `authenticators.bearer_token.config.token_from` must have exactly one of `header`, `query_parameter` and `cookie`
-      warning[not-implemented-yet]: the authenticator `bearer_token` is not implemented yet: rules that use it refuse every request
 
     pre-authorization without a client: does not start
       error[missing-key]: the key `client_id` is missing in `authenticators.oauth2_introspection.config.pre_authorization`
       error[missing-key]: the key `client_secret` is missing in `authenticators.oauth2_introspection.config.pre_authorization`
       error[missing-key]: the key `token_url` is missing in `authenticators.oauth2_introspection.config.pre_authorization`
-      warning[not-implemented-yet]: the authenticator `oauth2_introspection` is not implemented yet: rules that use it refuse every request
 
     a secret that is a list: does not start
       error[wrong-type]: `authenticators.oauth2_introspection.config.pre_authorization.client_secret` must be text, not a list
-      warning[not-implemented-yet]: the authenticator `oauth2_introspection` is not implemented yet: rules that use it refuse every request
 
     no action: does not start
       error[missing-key]: the key `required_action` is missing in `authorizers.keto_engine_acp_ory.config`

@@ -52,7 +52,7 @@ fn without_any_source_the_defaults_count() {
     assert_eq!(config.access_rules.strategy, Strategy::Regexp);
     assert!(config.access_rules.repositories.is_empty());
     assert_eq!(config.fallback, ["json"]);
-    assert_eq!(config.cache_max_bytes, 16 << 20);
+    assert_eq!(config.cache_max_bytes, 32 << 20);
     let enabled: Vec<&str> =
         [&config.authenticators, &config.authorizers, &config.mutators, &config.error_handlers]
             .into_iter()
@@ -328,7 +328,6 @@ fn what_is_not_built_yet_says_so_when_it_is_set() {
     a.yaml:5:1: warning[not-implemented-yet]: `tracing` is not implemented yet and has no effect
     a.yaml:7:12: warning[not-implemented-yet]: `profiling` is not implemented yet and has no effect
     a.yaml:8:23: warning[not-implemented-yet]: `log.redaction_text` is not implemented yet and has no effect
-    a.yaml:10:29: warning[not-implemented-yet]: the authenticator `cookie_session` is not implemented yet: rules that use it refuse every request
     a.yaml:13:23: warning[not-implemented-yet]: the mutator `hydrator` is not implemented yet: rules that use it refuse every request
     a.yaml:15:18: warning[not-implemented-yet]: repositories from `https` are not implemented yet: its rules are missing
     ");

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::super::Captures;
 use super::super::tree::Place;
-use super::{Exhausted, NO_HINT, Program, Step};
+use super::{Exhausted, NO_HINT, NO_MEMORY, Program, Step};
 
 /// So many second tries a match may take: far more than an 8 KB path needs with any pattern that is not made
 /// to be slow, and some ten milliseconds at most.
@@ -304,6 +304,9 @@ impl Run<'_> {
 
     /// Notes a try at a place; false when there was one before.
     fn try_one(&mut self, memory: u16, at: usize) -> bool {
+        if memory == NO_MEMORY {
+            return true;
+        }
         let bit = 1 << (at % 64);
         match self.tried.get_mut(usize::from(memory) * self.row + at / 64) {
             Some(word) if *word & bit == 0 => {
@@ -316,6 +319,9 @@ impl Run<'_> {
 
     /// The first place from `low` on that was tried; beyond the text when none was.
     fn first_tried(&self, memory: u16, low: usize) -> usize {
+        if memory == NO_MEMORY {
+            return usize::MAX;
+        }
         let from = usize::from(memory) * self.row;
         let row = self.tried.get(from..from + self.row).unwrap_or_default();
         let mut mask = u64::MAX << (low % 64);
@@ -331,6 +337,9 @@ impl Run<'_> {
 
     /// Notes tries at all places of `low..=high`.
     fn try_all(&mut self, memory: u16, low: usize, high: usize) {
+        if memory == NO_MEMORY {
+            return;
+        }
         let from = usize::from(memory) * self.row;
         for index in low / 64..=high / 64 {
             let mut mask = u64::MAX;

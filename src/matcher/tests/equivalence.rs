@@ -64,7 +64,7 @@ fn comparable(node: &Node) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn programs_agree_with_the_engines(mut node in node(), text in "[ab/é\n]{0,9}") {

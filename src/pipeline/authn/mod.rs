@@ -5,12 +5,16 @@
 //! names a handler. What they do not do: decide whether the caller may (that is the authorizer's).
 
 pub mod anonymous;
+mod basic_credentials;
 pub mod bearer_token;
 pub mod cookie_session;
 pub mod jwt;
 pub mod noop;
+pub mod oauth2_client_credentials;
+pub mod oauth2_introspection;
 pub mod scope;
 mod session_check;
+mod token_endpoint;
 pub mod token_from;
 pub mod unauthorized;
 
@@ -24,4 +28,6 @@ pub const REGISTRY: &[Registration<dyn Authenticator>] = &[
     cookie_session::REGISTRATION,
     bearer_token::REGISTRATION,
     jwt::REGISTRATION,
+    oauth2_introspection::REGISTRATION,
+    oauth2_client_credentials::REGISTRATION,
 ];

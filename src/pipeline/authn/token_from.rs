@@ -65,17 +65,17 @@ fn bearer(headers: &dyn Headers) -> Option<&[u8]> {
 fn query_parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, [u8]>> {
     query.split('&').filter(|pair| !pair.contains(';')).find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = unescape(value)?;
-        (unescape(key)?.as_ref() == name.as_bytes()).then_some(value)
+        let value = unescape(value.as_bytes())?;
+        (unescape(key.as_bytes())?.as_ref() == name.as_bytes()).then_some(value)
     })
 }
 
 /// Decodes `+` and `%XX`; `None` for a `%` without two digits.
-fn unescape(text: &str) -> Option<Cow<'_, [u8]>> {
-    if !text.contains(['%', '+']) {
-        return Some(Cow::Borrowed(text.as_bytes()));
+pub(super) fn unescape(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Some(Cow::Borrowed(text));
     }
-    let mut bytes = text.bytes();
+    let mut bytes = text.iter().copied();
     let mut out = Vec::with_capacity(text.len());
     let digit = |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|d| u8::try_from(d).ok());
     while let Some(byte) = bytes.next() {

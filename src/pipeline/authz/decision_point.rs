@@ -20,7 +20,7 @@ use crate::pipeline::json_path::JsonPath;
 use crate::pipeline::mutate::header::{HeaderTemplates, NEVER_SET};
 use crate::pipeline::mutate::templates;
 use crate::pipeline::outage::{OnBackendError, too_many_requests};
-use crate::pipeline::patience::Patience;
+use crate::pipeline::patience;
 use crate::pipeline::{Denial, Detail};
 use crate::template::Purpose;
 use crate::upstream::backend::{Backend, BackendSettings, Fault, Keep, Plan, Question, Reading};
@@ -87,7 +87,6 @@ pub(super) struct DecisionPoint {
     forwarded: Forwarded,
     headers: HeaderTemplates,
     on_backend_error: OnBackendError,
-    deadline: Duration,
     /// The headers of the answer that the upstream gets.
     answered: Vec<HeaderName>,
     backend: Backend<Verdict>,
@@ -111,15 +110,15 @@ impl DecisionPoint {
         let headers = HeaderTemplates::read(config, Purpose::Payload, templates, &never_set);
         let headers = headers.map_err(&mut or_findings);
         let reader = Reader::build(&settings).map_err(&mut or_findings);
-        let patience = Patience::new(&mut settings.backend, "/retry", ATTEMPTS).map_err(&mut or_findings);
-        let (Ok(headers), Ok(reader), Ok(patience)) = (headers, reader, patience) else {
+        let retry = patience::retry(&mut settings.backend, "/retry", ATTEMPTS).map_err(&mut or_findings);
+        let (Ok(headers), Ok(reader), Ok(retry)) = (headers, reader, retry) else {
             return Err(findings);
         };
         let plan = Plan {
             url: &settings.remote,
             url_at: "/remote",
             redirects: if settings.follow_redirects { REDIRECTS } else { 0 },
-            retry: Some(patience.retry),
+            retry: Some(retry),
             attempts: ATTEMPTS,
             // A service that counts its calls is asked each time, unless answers are remembered anyway.
             coalesce: settings.backend.cache.enabled,
@@ -135,7 +134,6 @@ impl DecisionPoint {
             url: settings.remote,
             headers,
             on_backend_error: settings.on_backend_error,
-            deadline: patience.deadline,
             answered,
             backend,
         })
@@ -143,7 +141,7 @@ impl DecisionPoint {
 
     /// When everything has to be done that begins now.
     pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.deadline
+        Instant::now() + self.backend.deadline()
     }
 
     /// Names of headers that a yes sets.

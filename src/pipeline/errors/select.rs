@@ -76,13 +76,11 @@ pub fn answer(
         }
     }
     if let Some(step) = chosen {
-        return match &step.handler {
-            Ok(handler) => handler.handle(denial, request),
-            Err(_) => {
-                let reason = format!("Error handler \"{}\" is disabled per configuration.", step.id);
-                misconfigured(Some(&reason), request)
-            }
-        };
+        if let Ok(handler) = &step.handler {
+            return handler.handle(denial, request);
+        }
+        let reason = format!("Error handler \"{}\" is disabled per configuration.", step.id);
+        return misconfigured(Some(&reason), request);
     }
     for step in fallback {
         let Ok(handler) = &step.handler else {

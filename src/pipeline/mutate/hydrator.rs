@@ -26,7 +26,7 @@ use crate::config::parse_duration;
 use crate::diagnostic::Finding;
 use crate::pipeline::handler::{Answer, BuildContext, Exchange, Mutator, Registration};
 use crate::pipeline::outage::OnBackendError;
-use crate::pipeline::patience::Patience;
+use crate::pipeline::patience;
 use crate::pipeline::session::HeaderList;
 use crate::pipeline::{Denial, Detail, settings};
 use crate::request::{AccessRequest, Headers};
@@ -127,7 +127,7 @@ impl Hydrator {
         let mut settings: Settings = settings(config)?;
         let with_credentials = settings.api.auth.basic.is_some();
         settings.backend.retry = settings.api.retry.take();
-        let patience = Patience::new(&mut settings.backend, "/api/retry", ATTEMPTS)?;
+        let retry = patience::retry(&mut settings.backend, "/api/retry", ATTEMPTS)?;
         let ttl = settings.cache.ttl.take();
         let ttl = ttl.filter(|ttl| parse_duration(ttl).is_none_or(|ttl| !ttl.is_zero()));
         settings.backend.cache = CacheSettings { enabled: settings.cache.enabled, ttl, negative_ttl: None };
@@ -145,7 +145,7 @@ impl Hydrator {
             url: &settings.api.url,
             url_at: "/api/url",
             redirects: REDIRECTS,
-            retry: Some(patience.retry),
+            retry: Some(retry),
             attempts: ATTEMPTS,
             coalesce: settings.cache.enabled,
             space: Space::new("hydrator", &[config.to_string().as_bytes()]),

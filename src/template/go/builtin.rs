@@ -1,13 +1,15 @@
 //! The functions of `text/template` itself, and the two that Oathkeeper adds.
 
+#![expect(clippy::unnecessary_wraps, reason = "all functions have one signature")]
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::function::{Args, Function, Scope};
 use super::members::element;
 use super::printf;
+use super::query;
 use super::text::{is_printable, printed, sprint};
-use super::url::query_escape;
 use super::value::{Answer, Fault, Kind, Value};
 
 /// `and` and `or` are not here: they do not evaluate all of their arguments.
@@ -125,16 +127,33 @@ fn basic(value: &Value<'_>) -> Basic {
     }
 }
 
-/// Order of two values of one basic kind, or of two integers; `None` when Go does not compare them.
-fn order(a: &Value<'_>, b: &Value<'_>) -> Option<Option<Ordering>> {
-    Some(match (a, b) {
+/// How two values compare.
+enum Order {
+    Known(Ordering),
+    /// Not a number compares with nothing.
+    None,
+    /// Go does not compare values of these types.
+    Incompatible,
+}
+
+impl Order {
+    fn of(order: Option<Ordering>) -> Self {
+        order.map_or(Self::None, Self::Known)
+    }
+}
+
+/// Order of two values of one basic kind, or of two integers.
+fn order(a: &Value<'_>, b: &Value<'_>) -> Order {
+    Order::of(match (a, b) {
         (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
         (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
         (Value::Exact(a), Value::Exact(b)) => Some(whole(*a).cmp(&whole(*b))),
         _ => match (basic(a), basic(b)) {
-            (Basic::Float, Basic::Float) => a.as_float()?.partial_cmp(&b.as_float()?),
+            (Basic::Float, Basic::Float) => {
+                a.as_float().zip(b.as_float()).and_then(|(a, b)| a.partial_cmp(&b))
+            }
             (Basic::Int | Basic::Uint, Basic::Int | Basic::Uint) => Some(integer(a).cmp(&integer(b))),
-            _ => return None,
+            _ => return Order::Incompatible,
         },
     })
 }
@@ -156,8 +175,10 @@ fn integer(value: &Value<'_>) -> i128 {
 const INCOMPATIBLE: &str = "values of different types cannot be compared";
 
 fn equal(a: &Value<'_>, b: &Value<'_>) -> Result<bool, Fault> {
-    if let Some(order) = order(a, b) {
-        return Ok(order == Some(Ordering::Equal));
+    match order(a, b) {
+        Order::Known(order) => return Ok(order.is_eq()),
+        Order::None => return Ok(false),
+        Order::Incompatible => {}
     }
     if a.is_nil() || b.is_nil() {
         // Nil equals nil of any type, nothing else.
@@ -196,7 +217,11 @@ fn less(a: &Value<'_>, b: &Value<'_>) -> Result<bool, Fault> {
         (Basic::Other, _) | (_, Basic::Other) | (Basic::Bool, Basic::Bool) => {
             Err(Fault::from("values of this type have no order"))
         }
-        _ => order(a, b).map(|order| order == Some(Ordering::Less)).ok_or_else(|| Fault::from(INCOMPATIBLE)),
+        _ => match order(a, b) {
+            Order::Known(order) => Ok(order.is_lt()),
+            Order::None => Ok(false),
+            Order::Incompatible => Err(Fault::from(INCOMPATIBLE)),
+        },
     }
 }
 
@@ -275,5 +300,5 @@ fn js<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
 }
 
 fn urlquery<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
-    Ok(Value::text(query_escape(&shown(args)?)))
+    Ok(Value::text(query::escape(&shown(args)?)))
 }

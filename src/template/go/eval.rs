@@ -9,6 +9,7 @@ use super::fields::Fields;
 use super::function::{Args, Function};
 use super::members::{self, Member};
 use super::program::{Expr, Known, UrlPart, What};
+use super::query;
 use super::run::{Outcome, Run};
 use super::url::{self, Url};
 use super::value::{Kind, Value};
@@ -173,7 +174,7 @@ impl<'d> Run<'d> {
             },
             Known::RequestHeader(name) => Value::Text(data.request_header(name)),
             Known::Header(name) => Value::Text(data.session_header(name).unwrap_or_default()),
-            Known::QueryValue(name) => Value::Text(url::query_value(data.request.query(), name)),
+            Known::QueryValue(name) => Value::Text(query::value(data.request.query(), name)),
             Known::Method => Value::text(data.request.method()),
             Known::UrlPart(part) => match part {
                 UrlPart::Scheme => Value::text(data.request.scheme()),
@@ -187,7 +188,7 @@ impl<'d> Run<'d> {
                 UrlPart::RequestUri => Value::text(Url::of(data).request_uri()),
             },
             Known::Url => Value::Url(view.url()),
-            Known::Query => Value::Fields(Fields::Query(Rc::new(url::parse_query(data.request.query())))),
+            Known::Query => Value::Fields(Fields::Query(Rc::new(query::parse(data.request.query())))),
             Known::Headers => Value::Fields(Fields::Session(view)),
             Known::RequestHeaders => Value::Fields(Fields::Request(view)),
             Known::Captures => Value::List(view.captures()),

@@ -173,7 +173,7 @@ impl<'d> Scope<'d> {
     }
 
     /// A new list of anything.
-    pub fn list(&mut self, items: Vec<Value<'d>>) -> Answer<'d> {
+    pub fn list(items: Vec<Value<'d>>) -> Answer<'d> {
         List::of(items).map(Value::List).ok_or_else(|| Fault::from("lists stand too deep within each other"))
     }
 
@@ -186,7 +186,7 @@ impl<'d> Scope<'d> {
             Json::String(s) => Value::Text(Cow::Owned(s)),
             Json::Array(items) => {
                 let items = items.into_iter().map(|item| self.json(item)).collect::<Result<_, _>>()?;
-                self.list(items)?
+                Self::list(items)?
             }
             Json::Object(map) => {
                 let entries = map

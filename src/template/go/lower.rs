@@ -403,14 +403,13 @@ impl<'s> Lowering<'s> {
             Term::Dot => Self::dot(&self.dot, span),
             Term::Variable("$") if self.root.known.is_some() => Self::dot(&self.root, span),
             Term::Variable(name) => {
-                match self.variables.iter().rev().find(|v| v.name == *name).map(|v| (v.slot, v.kind)) {
-                    Some((slot, kind)) => {
-                        Typed { settled: true, ..Typed::new(span, What::Variable(slot), kind) }
-                    }
-                    None => {
-                        self.unknown_variable(name, span);
-                        Typed::broken(span)
-                    }
+                if let Some((slot, kind)) =
+                    self.variables.iter().rev().find(|v| v.name == *name).map(|v| (v.slot, v.kind))
+                {
+                    Typed { settled: true, ..Typed::new(span, What::Variable(slot), kind) }
+                } else {
+                    self.unknown_variable(name, span);
+                    Typed::broken(span)
                 }
             }
             Term::Text(text) => Typed::new(span, What::Text(Box::from(text.as_str())), Kind::Text),

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use super::fields::Fields;
 use super::function::Args;
-use super::url::{self, Url};
+use super::query;
+use super::url::Url;
 use super::value::{Answer, Fault, Kind, Value};
 use super::view::View;
 
@@ -246,7 +247,7 @@ fn of_fields<'d>(fields: &Fields<'d>, name: &str, args: &Args<'_, 'd>) -> Value<
         "Get" => Value::Text(fields.first(args.text(0))),
         "Values" => Value::List(fields.values(args.text(0), false)),
         "Has" => Value::Bool(!fields.values(args.text(0), true).is_nil()),
-        "Encode" => Value::text(url::encode_query(&fields.all())),
+        "Encode" => Value::text(query::encode(&fields.all())),
         "Clone" => Value::Fields(fields.clone()),
         key => Value::List(fields.values(key, true)),
     }
@@ -292,8 +293,8 @@ fn url_member<'d>(url: &Rc<Url<'d>>, name: &str, args: &Args<'_, 'd>) -> Answer<
 /// The query's fields, borrowed from the request where the URL is the request's.
 fn query_of<'d>(url: &Url<'d>) -> super::fields::Everything<'d> {
     match &url.raw_query {
-        Cow::Borrowed(query) => url::parse_query(query),
-        Cow::Owned(query) => url::parse_query(query)
+        Cow::Borrowed(query) => query::parse(query),
+        Cow::Owned(query) => query::parse(query)
             .into_iter()
             .map(|(name, values)| {
                 let values = values.into_iter().map(|v| Cow::Owned(v.into_owned())).collect();

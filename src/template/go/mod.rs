@@ -19,6 +19,7 @@ pub mod number;
 mod parse;
 pub mod printf;
 mod program;
+pub mod query;
 mod run;
 pub mod text;
 mod token;
@@ -27,4 +28,5 @@ pub mod value;
 mod view;
 
 pub use lower::compile;
+pub use names::closest;
 pub use program::Program;

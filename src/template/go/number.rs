@@ -1,5 +1,7 @@
 //! Numbers as Go reads and writes them.
 
+use std::fmt::Write as _;
+
 use super::ast::Number;
 
 /// A number literal of a template.
@@ -135,7 +137,10 @@ pub fn format_float(out: &mut String, float: f64, format: u8, precision: Option<
     }
     let upper = format.is_ascii_uppercase();
     match (format.to_ascii_lowercase(), precision) {
-        (b'f', Some(precision)) => out.push_str(&format!("{:.*}", precision, float.abs())),
+        (b'f', Some(precision)) => {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{:.*}", precision, float.abs());
+        }
         (b'f', None) => {
             let (digits, exponent) = shortest(float);
             push_plain(out, &digits, exponent);

@@ -108,7 +108,7 @@ impl<'s> Parser<'s> {
             keyword,
             "if" | "with" | "range" | "define" | "block" | "template" | "break" | "continue"
         ) {
-            let pipe = self.pipe("an action", Kind::Close)?;
+            let pipe = self.pipe("an action", &Kind::Close)?;
             nodes.push(Node::Action(pipe));
             return Ok(());
         }
@@ -130,7 +130,7 @@ impl<'s> Parser<'s> {
                     self.at += 1;
                     None
                 } else {
-                    Some(self.pipe("template", Kind::Close)?)
+                    Some(self.pipe("template", &Kind::Close)?)
                 };
                 nodes.push(Node::Template { name, span: name_span, pipe });
             }
@@ -144,7 +144,7 @@ impl<'s> Parser<'s> {
             }
             _ => {
                 let (name, name_span) = self.template_name("block")?;
-                let pipe = self.pipe("block", Kind::Close)?;
+                let pipe = self.pipe("block", &Kind::Close)?;
                 self.body((name.clone(), name_span), "block", span)?;
                 nodes.push(Node::Template { name, span: name_span, pipe: Some(pipe) });
             }
@@ -179,7 +179,7 @@ impl<'s> Parser<'s> {
 
     fn branch(&mut self, what: &'static str, open: Span) -> Result<Branch<'s>, Syntax> {
         self.enter(open)?;
-        let pipe = self.pipe(what, Kind::Close)?;
+        let pipe = self.pipe(what, &Kind::Close)?;
         let in_loop = usize::from(what == "range");
         self.loops += in_loop;
         let (body, stop) = self.list(Some((what, open)))?;
@@ -214,13 +214,13 @@ impl<'s> Parser<'s> {
     }
 
     /// Commands up to `end`, which is taken too.
-    fn pipe(&mut self, context: &str, end: Kind<'static>) -> Result<Pipe<'s>, Syntax> {
+    fn pipe(&mut self, context: &str, end: &Kind<'static>) -> Result<Pipe<'s>, Syntax> {
         let start = self.peek().span;
         let (variables, assigns) = self.declarations(context)?;
         let mut commands: Vec<Command<'s>> = Vec::new();
         loop {
             let token = self.peek().clone();
-            if token.kind == end {
+            if token.kind == *end {
                 self.at += 1;
                 let Some(last) = commands.last() else {
                     return Err(Syntax::new(start.to(token.span), format!("{context} has no value")));
@@ -322,7 +322,7 @@ impl<'s> Parser<'s> {
             Kind::Number(number) => Term::Number(number),
             Kind::LeftParen => {
                 self.enter(span)?;
-                let pipe = self.pipe("a parenthesis", Kind::RightParen)?;
+                let pipe = self.pipe("a parenthesis", &Kind::RightParen)?;
                 self.nesting -= 1;
                 span = span.to(self.tokens.get(self.at - 1).map_or(span, |t| t.span));
                 Term::Paren(Box::new(pipe))

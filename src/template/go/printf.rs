@@ -19,6 +19,7 @@ pub fn format(format: &str, args: &[Value<'_>]) -> Result<String, Fault> {
 
 /// Flags, width and precision of one verb.
 #[derive(Default, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each of Go's flags")]
 struct Spec {
     sharp: bool,
     zero: bool,
@@ -185,15 +186,12 @@ impl Printer<'_, '_, '_> {
         let inside = self.rest.get(1..end).unwrap_or_default();
         let index = inside.parse::<usize>().ok().filter(|n| *n >= 1 && *n <= self.args.len());
         self.rest = self.rest.get(end + 1..).unwrap_or_default();
-        match index {
-            Some(index) => {
-                self.next = index - 1;
-                true
-            }
-            None => {
-                self.good_index = false;
-                true
-            }
+        if let Some(index) = index {
+            self.next = index - 1;
+            true
+        } else {
+            self.good_index = false;
+            true
         }
     }
 
@@ -413,8 +411,7 @@ impl Writer<'_> {
 
     fn float(&mut self, value: &Value<'_>) -> Result<(), Fault> {
         let (format, precision) = match self.verb {
-            'v' => (b'g', self.spec.precision),
-            'g' => (b'g', self.spec.precision),
+            'v' | 'g' => (b'g', self.spec.precision),
             'G' => (b'G', self.spec.precision),
             'e' => (b'e', Some(self.spec.precision.unwrap_or(6))),
             'E' => (b'E', Some(self.spec.precision.unwrap_or(6))),

@@ -186,7 +186,7 @@ impl<'d> Run<'d> {
                     None => Value::Nil,
                 };
                 if let Some(body) = self.program.defined.get(*body) {
-                    self.call(body, inner, out)?;
+                    self.call(body, &inner, out)?;
                 }
                 self.up();
                 Ok(Flow::Next)
@@ -198,11 +198,11 @@ impl<'d> Run<'d> {
     }
 
     /// A defined body; its first variable is `$`.
-    fn call(&mut self, body: &'d Body, dot: Value<'d>, out: &mut String) -> Outcome<()> {
+    fn call(&mut self, body: &'d Body, dot: &Value<'d>, out: &mut String) -> Outcome<()> {
         let outer = std::mem::replace(&mut self.base, self.variables.len());
         self.variables.resize(self.base + body.slots, Value::Nil);
         self.set(0, dot.clone());
-        self.nodes(&body.nodes, &dot, out)?;
+        self.nodes(&body.nodes, dot, out)?;
         self.variables.truncate(self.base);
         self.base = outer;
         Ok(())
@@ -233,7 +233,7 @@ impl<'d> Run<'d> {
             _ => return Self::failure(over.span, "`range` cannot walk over this"),
         };
         let mut any = false;
-        while let Some((key, item)) = rounds.next() {
+        for (key, item) in rounds.by_ref() {
             any = true;
             self.step(over.span)?;
             if let Some(slot) = index {

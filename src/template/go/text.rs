@@ -48,10 +48,9 @@ impl<'o> Sheet<'o> {
         Ok(())
     }
 
-    fn show(&mut self, value: impl Display) -> Result<(), Fault> {
+    fn show(&mut self, value: impl Display) {
         // Writing to a String cannot fail.
         let _ = write!(self.out, "{value}");
-        Ok(())
     }
 
     /// A value as it stands in text; nil is `<nil>`.
@@ -59,15 +58,16 @@ impl<'o> Sheet<'o> {
         match value {
             Value::Nil => self.push("<nil>"),
             Value::Lost | Value::User(None) => Ok(()),
-            Value::Bool(b) => self.push(if *b { "true" } else { "false" }),
-            Value::Int(n) | Value::Int64(n) => self.show(n),
-            Value::Uint64(n) => self.show(n),
-            Value::Byte(n) => self.show(n),
-            Value::Exact(n) => self.show(n),
-            Value::Float(f) => {
-                number::write_float(self.out, *f);
+            Value::Int(_)
+            | Value::Int64(_)
+            | Value::Uint64(_)
+            | Value::Byte(_)
+            | Value::Exact(_)
+            | Value::Float(_) => {
+                self.number(value);
                 Ok(())
             }
+            Value::Bool(b) => self.push(if *b { "true" } else { "false" }),
             Value::Text(t) => self.push(t),
             Value::List(list) => self.list(list.iter()),
             Value::Dict(dict) => self.map(dict.entries()),
@@ -81,6 +81,16 @@ impl<'o> Sheet<'o> {
             Value::User(Some(user)) => self.push(&user.text()),
             Value::Time(time) => self.push(&time.text()),
             Value::Version(version) => self.push(&version.text()),
+        }
+    }
+
+    fn number(&mut self, value: &Value<'_>) {
+        match value {
+            Value::Int(n) | Value::Int64(n) => self.show(n),
+            Value::Uint64(n) => self.show(n),
+            Value::Byte(n) => self.show(n),
+            Value::Exact(n) => self.show(n),
+            other => number::write_float(self.out, other.as_float().unwrap_or_default()),
         }
     }
 
@@ -179,11 +189,12 @@ pub fn sprint(values: &[Value<'_>]) -> Result<String, Fault> {
 /// Whether Go counts a character as printable, as far as quoting needs it: letters, marks, numbers,
 /// punctuation, symbols and the ASCII space.
 pub fn is_printable(c: char) -> bool {
-    match c {
-        ' '..='~' => true,
-        '\u{0}'..='\u{a0}' | '\u{ad}' => false,
-        // Formats, separators, private use, non-characters.
-        '\u{600}'..='\u{605}'
+    // Controls, formats, separators, private use, non-characters.
+    !matches!(c,
+        '\u{0}'..='\u{1f}'
+        | '\u{7f}'..='\u{a0}'
+        | '\u{ad}'
+        | '\u{600}'..='\u{605}'
         | '\u{61c}'
         | '\u{6dd}'
         | '\u{70f}'
@@ -198,9 +209,7 @@ pub fn is_printable(c: char) -> bool {
         | '\u{fff0}'..='\u{fffb}'
         | '\u{fffe}'..='\u{ffff}'
         | '\u{e0000}'..='\u{e00ff}'
-        | '\u{e01f0}'..='\u{10ffff}' => false,
-        _ => true,
-    }
+        | '\u{e01f0}'..='\u{10ffff}')
 }
 
 /// Go's `strconv.Quote`.

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::fields::Everything;
 use super::value::Value;
 use crate::template::Data;
 use crate::template::sprig::paths;
@@ -27,7 +26,6 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 const FRAGMENT: &AsciiSet = &PATH.remove(b'!').remove(b'(').remove(b')').remove(b'*').remove(b'?');
 const USER: &AsciiSet = &PATH.add(b'/').add(b':').add(b'@');
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const HOST: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'"')
@@ -213,10 +211,7 @@ impl<'d> Url<'d> {
         }
         if self.opaque.is_empty() {
             let named = !self.host.is_empty() || self.user.is_some();
-            if (named || !self.scheme.is_empty())
-                && !(self.omit_host && !named)
-                && (named || !self.path.is_empty())
-            {
+            if named || (!self.scheme.is_empty() && !self.omit_host && !self.path.is_empty()) {
                 out.push_str("//");
             }
             if let Some(user) = &self.user {
@@ -255,7 +250,7 @@ impl<'d> Url<'d> {
     pub fn redacted(&self) -> String {
         let mut shown = self.clone();
         if let Some(password) = shown.user.as_mut().and_then(|user| user.password.as_mut()) {
-            *password = "xxxxx".to_owned();
+            "xxxxx".clone_into(password);
         }
         shown.text()
     }
@@ -310,7 +305,7 @@ impl<'d> Url<'d> {
     pub fn resolve(&self, reference: &Self) -> Option<Self> {
         let mut url = reference.clone();
         if reference.scheme.is_empty() {
-            url.scheme = self.scheme.clone();
+            url.scheme.clone_from(&self.scheme);
         }
         if !reference.scheme.is_empty() || !reference.host.is_empty() || reference.user.is_some() {
             url.set_path(&resolve_path(&reference.escaped_path(), ""))?;
@@ -322,18 +317,18 @@ impl<'d> Url<'d> {
             return Some(url);
         }
         if reference.path.is_empty() && !reference.force_query && reference.raw_query.is_empty() {
-            url.raw_query = self.raw_query.clone();
+            url.raw_query.clone_from(&self.raw_query);
             if reference.fragment.is_empty() {
-                url.fragment = self.fragment.clone();
-                url.raw_fragment = self.raw_fragment.clone();
+                url.fragment.clone_from(&self.fragment);
+                url.raw_fragment.clone_from(&self.raw_fragment);
             }
         }
         if reference.path.is_empty() && !self.opaque.is_empty() {
-            url.opaque = self.opaque.clone();
+            url.opaque.clone_from(&self.opaque);
             return Some(url);
         }
-        url.host = self.host.clone();
-        url.user = self.user.clone();
+        url.host.clone_from(&self.host);
+        url.user.clone_from(&self.user);
         url.set_path(&resolve_path(&self.escaped_path(), &reference.escaped_path()))?;
         Some(url)
     }
@@ -444,61 +439,4 @@ pub fn unescape(text: &str) -> Option<String> {
 /// Whether a text consists of letters, digits and these.
 fn valid_escapes(text: &str, allowed: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || allowed.as_bytes().contains(&b))
-}
-
-/// Go's `url.QueryEscape`.
-pub fn query_escape(text: &str) -> String {
-    utf8_percent_encode(text, QUERY).to_string().replace("%20", "+")
-}
-
-fn query_unescape(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains(['%', '+']) {
-        return Some(Cow::Borrowed(text));
-    }
-    unescape(&text.replace('+', " ")).map(Cow::Owned)
-}
-
-/// The pairs of a query, in order; what cannot be read is left out, as in Go.
-fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    query.split('&').filter(|pair| !pair.is_empty() && !pair.contains(';')).filter_map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Some((query_unescape(name)?, query_unescape(value)?))
-    })
-}
-
-/// Go's `Query`: names, sorted, with all their values.
-pub fn parse_query(query: &str) -> Everything<'_> {
-    let mut fields: Everything<'_> = Vec::new();
-    for (name, value) in pairs(query) {
-        match fields.binary_search_by(|(n, _)| n.cmp(&name)) {
-            Ok(at) => {
-                if let Some((_, values)) = fields.get_mut(at) {
-                    values.push(value);
-                }
-            }
-            Err(at) => fields.insert(at, (name, vec![value])),
-        }
-    }
-    fields
-}
-
-/// The first value of one name, without reading the others.
-pub fn query_value<'q>(query: &'q str, name: &str) -> Cow<'q, str> {
-    pairs(query).find(|(n, _)| n == name).map(|(_, value)| value).unwrap_or_default()
-}
-
-/// Go's `Encode`.
-pub fn encode_query(fields: &Everything<'_>) -> String {
-    let mut out = String::new();
-    for (name, values) in fields {
-        for value in values {
-            if !out.is_empty() {
-                out.push('&');
-            }
-            out.push_str(&query_escape(name));
-            out.push('=');
-            out.push_str(&query_escape(value));
-        }
-    }
-    out
 }

@@ -65,10 +65,7 @@ fn set<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
         return Err(Fault::from("nothing can be set in nil"));
     }
     let shared = scope.changeable(&target);
-    let key = match args.take(1) {
-        Value::Text(key) => key,
-        _ => return Err(Fault::from("a key has to be a text")),
-    };
+    let Value::Text(key) = args.take(1) else { return Err(Fault::from("a key has to be a text")) };
     shared.borrow_mut().insert(key, args.take(2));
     Ok(Value::Dict(Dict::Made(shared)))
 }
@@ -87,9 +84,9 @@ fn has_key<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     Ok(Value::Bool(dict(args, 0).contains(args.text(1))))
 }
 
-fn pluck<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+fn pluck<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     let items = (1..args.len()).filter_map(|index| dict(args, index).get(args.text(0))).collect();
-    scope.list(items)
+    Scope::list(items)
 }
 
 /// In order, where Go's is random.
@@ -97,8 +94,8 @@ fn keys<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     Ok(Value::List(List::texts((0..args.len()).flat_map(|index| dict(args, index).keys()))))
 }
 
-fn values<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
-    scope.list(dict(args, 0).entries().into_iter().map(|(_, value)| value).collect())
+fn values<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    Scope::list(dict(args, 0).entries().into_iter().map(|(_, value)| value).collect())
 }
 
 fn pick<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
@@ -201,7 +198,7 @@ fn copy<'d>(scope: &mut Scope<'d>, value: &Value<'d>, depth: u8) -> Answer<'d> {
         }
         Value::List(list) if list.elements() == crate::template::go::list::Of::Any && !list.is_nil() => {
             let items = list.iter().map(|item| copy(scope, &item, depth + 1)).collect::<Result<_, _>>()?;
-            scope.list(items)
+            Scope::list(items)
         }
         // What nobody can change need not be copied.
         other => Ok(other.clone()),

@@ -53,8 +53,8 @@ fn list<'a, 'd>(args: &'a Args<'_, 'd>, index: usize) -> Result<&'a List<'d>, Fa
     }
 }
 
-fn make<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
-    scope.list((0..args.len()).map(|index| args.take(index)).collect())
+fn make<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+    Scope::list((0..args.len()).map(|index| args.take(index)).collect())
 }
 
 fn first<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
@@ -66,35 +66,35 @@ fn last<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     Ok(list.len().checked_sub(1).and_then(|index| list.get(index)).unwrap_or(Value::Nil))
 }
 
-fn rest<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+fn rest<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     let list = list(args, 0)?;
     if list.len() == 0 {
         return Ok(Value::List(List::Nil(Of::Any)));
     }
-    scope.list(list.iter().skip(1).collect())
+    Scope::list(list.iter().skip(1).collect())
 }
 
-fn initial<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+fn initial<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     let list = list(args, 0)?;
     if list.len() == 0 {
         return Ok(Value::List(List::Nil(Of::Any)));
     }
-    scope.list(list.iter().take(list.len() - 1).collect())
+    Scope::list(list.iter().take(list.len() - 1).collect())
 }
 
-fn append<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+fn append<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     let mut items = list(args, 0)?.to_vec();
     items.push(args.take(1));
-    scope.list(items)
+    Scope::list(items)
 }
 
-fn prepend<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+fn prepend<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     let first = args.take(1);
     let items = std::iter::once(first).chain(list(args, 0)?.iter()).collect();
-    scope.list(items)
+    Scope::list(items)
 }
 
-fn concat<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+fn concat<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     let mut items = Vec::new();
     for index in 0..args.len() {
         items.extend(list(args, index)?.iter());
@@ -105,17 +105,17 @@ fn concat<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     if items.is_empty() {
         return Ok(Value::List(List::Nil(Of::Any)));
     }
-    scope.list(items)
+    Scope::list(items)
 }
 
-fn reverse<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+fn reverse<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     let items = list(args, 0)?.iter().rev().collect();
-    scope.list(items)
+    Scope::list(items)
 }
 
-fn compact<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+fn compact<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     let items = list(args, 0)?.iter().filter(Value::is_true).collect();
-    scope.list(items)
+    Scope::list(items)
 }
 
 fn contains<'d>(scope: &mut Scope<'d>, items: &[Value<'d>], wanted: &Value<'d>) -> Result<bool, Fault> {
@@ -134,7 +134,7 @@ fn uniq<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
             items.push(item);
         }
     }
-    scope.list(items)
+    Scope::list(items)
 }
 
 fn without<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
@@ -144,7 +144,7 @@ fn without<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
             items.push(item);
         }
     }
-    scope.list(items)
+    Scope::list(items)
 }
 
 fn has<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
@@ -172,29 +172,29 @@ fn slice<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     part.map(Value::List).ok_or_else(|| Fault::from("the positions are out of range"))
 }
 
-fn chunk<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
+fn chunk<'d>(_: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     let size = usize::try_from(args.int(0)).ok().filter(|size| *size > 0);
     let size = size.ok_or("chunks have to have a size")?;
     let items = list(args, 1)?.to_vec();
     let mut chunks = Vec::with_capacity(items.len() / size + 1);
     for part in items.chunks(size) {
-        chunks.push(scope.list(part.to_vec())?);
+        chunks.push(Scope::list(part.to_vec())?);
     }
-    Ok(match scope.list(chunks)? {
+    Ok(match Scope::list(chunks)? {
         Value::List(list) => Value::List(list.of_lists()),
         other => other,
     })
 }
 
-/// Numbers from `start` to before `stop`, as Sprig counts them.
-fn count(start: i64, stop: i64, step: i64) -> Result<Vec<i64>, Fault> {
+/// Numbers from `start` to before `end`, as Sprig counts them.
+fn count(start: i64, end: i64, step: i64) -> Result<Vec<i64>, Fault> {
     let mut numbers = Vec::new();
-    let runs_down = stop < start;
+    let runs_down = end < start;
     if (runs_down && step >= 0) || (!runs_down && step <= 0) {
         return Ok(numbers);
     }
     let mut at = start;
-    while if runs_down { at > stop } else { at < stop } {
+    while if runs_down { at > end } else { at < end } {
         if numbers.len() >= MAX_LIST {
             return Err(Fault::from("the list grows too long"));
         }

@@ -4,11 +4,14 @@
 //! the environment or the network, and what makes or uses keys, is not offered: a rule's author shall not
 //! reach this machine's secrets, and a rendering shall depend on nothing but the request.
 
+#![expect(clippy::unnecessary_wraps, reason = "all functions have one signature")]
+
 mod dates;
 mod decimal;
 mod defaults;
 mod dicts;
 mod encoding;
+mod layout;
 mod lists;
 mod math;
 pub mod paths;

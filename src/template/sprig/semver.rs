@@ -66,7 +66,7 @@ impl Version {
         out
     }
 
-    /// SemVer 2.0.0 section 11.
+    /// `SemVer` 2.0.0 section 11.
     fn order(&self, other: &Self) -> Ordering {
         self.numbers.cmp(&other.numbers).then_with(|| {
             match (self.prerelease.is_empty(), other.prerelease.is_empty()) {
@@ -170,9 +170,9 @@ impl Condition {
             return None;
         }
         let open = |part: &&str| matches!(*part, "x" | "X" | "*");
-        let given = parts.iter().position(|part| open(part)).unwrap_or(parts.len());
+        let given = parts.iter().position(&open).unwrap_or(parts.len());
         let fits = |part: &&str| open(part) || (!part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
-        if !parts.iter().all(|part| fits(part)) {
+        if !parts.iter().all(fits) {
             return None;
         }
         let mut text = parts.get(..given)?.join(".");

@@ -49,7 +49,7 @@ fn hello<'d>(_: &mut Scope<'d>, _: &mut Args<'_, 'd>) -> Answer<'d> {
 }
 
 /// Keeps only a part of a text, without copying one that is borrowed.
-fn cut<'d>(text: Value<'d>, part: impl FnOnce(&str) -> &str) -> Answer<'d> {
+fn cut(text: Value<'_>, part: impl FnOnce(&str) -> &str) -> Answer<'_> {
     Ok(match text {
         Value::Text(Cow::Borrowed(text)) => {
             let part = part(text);

@@ -14,7 +14,7 @@ pub const FUNCTIONS: &[Function] = &[
 
 fn url_parse<'d>(scope: &mut Scope<'d>, args: &mut Args<'_, 'd>) -> Answer<'d> {
     let url = Url::parse(args.text(0)).ok_or("this is not a URL")?;
-    let user = url.user.as_ref().map(|user| user.text()).unwrap_or_default();
+    let user = url.user.as_ref().map(super::super::go::url::User::text).unwrap_or_default();
     let hostname = url.hostname().to_owned();
     let entries: Entries<'d> = [
         ("scheme", url.scheme),

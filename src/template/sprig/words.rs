@@ -40,12 +40,8 @@ fn to_upper(c: char) -> char {
 
 fn to_lower(c: char) -> char {
     let mut mapped = c.to_lowercase();
-    match (mapped.next(), mapped.next()) {
-        (Some(lower), None) => lower,
-        // The dotted capital I is the only one that becomes two.
-        (Some(lower), Some(_)) => lower,
-        _ => c,
-    }
+    // The dotted capital I is the only one that becomes two, the first of them an i.
+    mapped.next().unwrap_or(c)
 }
 
 fn upper(text: &str) -> String {
@@ -363,13 +359,14 @@ fn wrapped(text: &str, width: i64, line_end: &str, break_long: bool) -> String {
         let (end, next) = match space {
             Some(space) => (at + space, at + space + 1),
             None if break_long => (at + width, at + width),
-            None => match slice(at + width, chars.len()).iter().position(|c| *c == ' ') {
-                Some(space) => (at + width + space, at + width + space + 1),
-                None => {
+            None => {
+                if let Some(space) = slice(at + width, chars.len()).iter().position(|c| *c == ' ') {
+                    (at + width + space, at + width + space + 1)
+                } else {
                     out.extend(slice(at, chars.len()));
                     return out;
                 }
-            },
+            }
         };
         out.extend(slice(at, end));
         out.push_str(line_end);

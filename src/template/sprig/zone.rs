@@ -53,7 +53,10 @@ enum DayKind {
     Weekday(i64, i64, i64),
 }
 
-static ZONES: LazyLock<RwLock<HashMap<Box<str>, Option<Arc<Zone>>>>> = LazyLock::new(RwLock::default);
+/// Zones by name, those that are not there as well.
+type Zones = HashMap<Box<str>, Option<Arc<Zone>>>;
+
+static ZONES: LazyLock<RwLock<Zones>> = LazyLock::new(RwLock::default);
 
 /// The zone of a name such as `Europe/Berlin`; `None` where this machine has no such zone.
 pub fn named(name: &str) -> Option<Arc<Zone>> {
@@ -206,12 +209,11 @@ fn clock(text: &mut &str) -> Option<i64> {
 }
 
 fn zone_name(text: &mut &str) -> Option<Box<str>> {
-    let (name, rest) = match text.strip_prefix('<') {
-        Some(quoted) => quoted.split_once('>')?,
-        None => {
-            let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
-            text.split_at_checked(end)?
-        }
+    let (name, rest) = if let Some(quoted) = text.strip_prefix('<') {
+        quoted.split_once('>')?
+    } else {
+        let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
+        text.split_at_checked(end)?
     };
     *text = rest;
     Some(name.into())

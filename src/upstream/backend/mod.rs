@@ -224,6 +224,11 @@ impl<T: Send + Sync + 'static> Backend<T> {
         (self.coalesce || self.times.is_some()).then(|| Key::new(self.space, parts))
     }
 
+    /// The time all of a call may take.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     /// Whether answers are remembered at all.
     pub fn remembers(&self) -> bool {
         self.times.is_some()

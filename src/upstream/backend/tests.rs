@@ -440,9 +440,9 @@ fn calls_are_made_again_where_that_may_help() {
 fn retries_end() {
     run(async {
         for (what, settings, calls, most) in [
-            ("at five attempts", json!({"timeout": "60s", "retry": {"give_up_after": "60s"}}), 5, 400),
-            ("at the deadline", json!({"timeout": "150ms", "retry": {"give_up_after": "60s"}}), 3, 150),
-            ("at their own end", json!({"timeout": "60s", "retry": {"give_up_after": "90ms"}}), 2, 90),
+            ("at five attempts", json!({"timeout": "60s", "retry": {"give_up_after": "60s"}}), 5..=5, 400),
+            ("at the deadline", json!({"timeout": "150ms", "retry": {"give_up_after": "60s"}}), 2..=3, 150),
+            ("at their own end", json!({"timeout": "60s", "retry": {"give_up_after": "90ms"}}), 2..=3, 90),
         ] {
             let backend = Ground::new().backend(settings);
             let fetch = FakeFetch::new();
@@ -450,7 +450,7 @@ fn retries_end() {
             let start = Instant::now();
             assert_eq!(ask(&backend, &fetch).await, Err("backend-refused"));
             // The waits vary: between 25 and 50 ms first, then between 50 and 100.
-            assert!((calls - 1..=calls).contains(&fetch.count(URL)), "{what}: {}", fetch.count(URL));
+            assert!(calls.contains(&fetch.count(URL)), "{what}: {}", fetch.count(URL));
             assert!(start.elapsed() <= Duration::from_millis(most), "{what}: {:?}", start.elapsed());
         }
     });

@@ -70,14 +70,6 @@ const YAML: &[Row] = &[
         "a token from nowhere",
         "authenticators: {jwt: {enabled: true, config: {jwks_urls: ['file:///k'], token_from: {}}}}",
     ),
-    (
-        "the algorithm none",
-        "authenticators: {jwt: {enabled: true, config: {jwks_urls: ['file:///k'], allowed_algorithms: [none]}}}",
-    ),
-    (
-        "an algorithm that is none",
-        "authenticators: {jwt: {enabled: true, config: {jwks_urls: ['file:///k'], allowed_algorithms: [RS265]}}}",
-    ),
     ("headers that are a list", "mutators: {header: {enabled: true, config: {headers: [X-User]}}}"),
     ("a header that is a number", "mutators: {header: {enabled: true, config: {headers: {X-User: 1}}}}"),
     ("id_token without an issuer", "mutators: {id_token: {enabled: true, config: {jwks_url: 'file:///k'}}}"),

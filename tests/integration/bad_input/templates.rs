@@ -20,12 +20,13 @@ const GO: &[Row] = &[
     ("a template that is not defined", "{{ template \"x\" }}"),
     ("too many arguments", "{{ print .Subject .Extra }}"),
     ("too few arguments", "{{ printIndex .MatchContext.RegexpCaptureGroups }}"),
-    ("a pipe into nothing", "{{ .Subject | }}"),
+    ("a pipe out of nothing", "{{ | print }}"),
     ("a second line", "first\n{{ .Nope }}"),
 ];
 
 const TERA: &[Row] = &[
     ("a tag that is not closed", "{{ subject"),
+    ("a name that there is not", "{{ subjekt }}"),
     ("an unknown filter", "{{ subject | shout }}"),
     ("an `if` without an end", "{% if subject %}x"),
     ("an unknown tag", "{% unless subject %}"),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::cache::weigh;
 use crate::pipeline::mutate::header::NEVER_SET;
 use crate::pipeline::mutate::header_value;
-use crate::pipeline::outage::{OnBackendError, shortened, too_many_requests};
+use crate::pipeline::outage::{OnBackendError, too_many_requests};
 use crate::pipeline::{Denial, Detail};
 use crate::upstream::Incoming;
 use crate::upstream::backend::{Keep, Reading};
@@ -55,8 +55,7 @@ impl Reader {
     fn refused(&self, message: &'static str, answer: &Incoming) -> Denial {
         match self.on_backend_error {
             OnBackendError::Compat => {
-                let log = format!("status {}: {}", answer.status, shortened(&answer.body));
-                let why = Detail::id("backend-status").log(log);
+                let why = Detail::id("backend-status").log(format_args!("status {}", answer.status));
                 Denial::Misconfigured { message: Cow::Borrowed(message), why }
             }
             OnBackendError::Unavailable => self.on_backend_error.status(500, answer),

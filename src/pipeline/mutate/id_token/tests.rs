@@ -352,7 +352,7 @@ fn claims_come_from_the_template() {
 
 #[test]
 fn claims_that_can_never_work_are_found_when_rules_load() {
-    let shared = Shared::new(1 << 20);
+    let shared = Shared::new(crate::cache::DEFAULT_BUDGET);
     for (claims, message) in [
         ("hello", "the claims are not a JSON object: expected value at line 1 column 1"),
         ("null", "the claims are not a JSON object: it is null"),

@@ -111,7 +111,15 @@ impl<'s> Lowering<'s> {
     }
 
     /// One step of a chain, by the shortest way there is.
-    fn step(of: Typed, name: &str, args: Box<[Expr]>, kind: Kind, span: Span) -> Typed {
+    fn step(mut of: Typed, name: &str, args: Box<[Expr]>, kind: Kind, span: Span) -> Typed {
+        // In parentheses a missing key is nil without a type, and its members are nil too.
+        if let What::Known(Known::Extra(keys)) = &mut of.expr.what
+            && (!of.settled || keys.is_empty())
+        {
+            keys.push(Box::from(name));
+            of.expr.span = span;
+            return Typed { kind: Kind::Any, settled: false, ..of };
+        }
         let constant = match args.first() {
             Some(Expr { what: What::Text(text), .. }) => Some(text.clone()),
             _ => None,
@@ -128,27 +136,18 @@ impl<'s> Lowering<'s> {
             (Known::Match, "Header", _) => Some(Known::RequestHeaders),
             (Known::Url, "Query", _) => Some(Known::Query),
             (Known::Url, part, _) => UrlPart::named(part).map(Known::UrlPart),
-            // In parentheses a missing key is nil without a type, and its members are nil too.
-            (Known::Extra(keys), key, _) if !of.settled || keys.is_empty() => {
-                let mut keys = keys.clone();
-                keys.push(Box::from(key));
-                Some(Known::Extra(keys))
-            }
             (Known::RequestHeaders, "Get", Some(name)) => Some(Known::RequestHeader(name)),
             (Known::Headers, "Get", Some(name)) => Some(Known::Header(name)),
             (Known::Query, "Get", Some(name)) => Some(Known::QueryValue(name)),
             _ => None,
         });
-        match known {
-            Some(known) => {
-                let kind = kind_of(&known);
-                Typed::new(span, What::Known(known), kind)
-            }
-            None => {
-                let settled = of.settled;
-                let what = What::Member { of: Box::new(of.expr), name: Box::from(name), args, settled };
-                Typed::new(span, what, kind)
-            }
+        if let Some(known) = known {
+            let kind = kind_of(&known);
+            Typed::new(span, What::Known(known), kind)
+        } else {
+            let settled = of.settled;
+            let what = What::Member { of: Box::new(of.expr), name: Box::from(name), args, settled };
+            Typed::new(span, what, kind)
         }
     }
 }

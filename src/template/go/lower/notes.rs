@@ -72,11 +72,11 @@ impl<'s> Lowering<'s> {
             name.text,
             "set" | "unset" | "merge" | "mergeOverwrite" | "mustMerge" | "mustMergeOverwrite"
         );
-        let changed = args.first().map(|arg| match &arg.what {
+        let target = args.first().map(|arg| match &arg.what {
             What::Present(inner) => inner,
             _ => arg,
         });
-        if changes && let Some(Expr { what: What::Known(Known::Extra(_)), span }) = changed {
+        if changes && let Some(Expr { what: What::Known(Known::Extra(_)), span }) = target {
             self.warning(
                 "session-is-read-only",
                 *span,
@@ -111,13 +111,14 @@ fn is_clients_text(expr: &Expr) -> bool {
 pub(super) fn assigned<'s>(nodes: &'s [ast::Node<'s>], found: &mut HashSet<&'s str>) {
     for node in nodes {
         match node {
-            ast::Node::Action(pipe) => assigned_in_pipe(pipe, found),
+            ast::Node::Action(pipe) | ast::Node::Template { pipe: Some(pipe), .. } => {
+                assigned_in_pipe(pipe, found);
+            }
             ast::Node::If(b) | ast::Node::With(b) | ast::Node::Range(b) => {
                 assigned_in_pipe(&b.pipe, found);
                 assigned(&b.body, found);
                 assigned(&b.otherwise, found);
             }
-            ast::Node::Template { pipe: Some(pipe), .. } => assigned_in_pipe(pipe, found),
             ast::Node::Template { .. } | ast::Node::Text(_) | ast::Node::Break | ast::Node::Continue => {}
         }
     }
@@ -162,7 +163,12 @@ fn expr_reaches(expr: &Expr) -> bool {
         What::Member { of, args, .. } => expr_reaches(of) || args.iter().any(expr_reaches),
         What::And(args) | What::Or(args) | What::Call { args, .. } => args.iter().any(expr_reaches),
         // What a dot or a variable holds was named where it got it.
-        What::Dot | What::Variable(_) => false,
-        What::Nil | What::Bool(_) | What::Int(_) | What::Float(_) | What::Text(_) => false,
+        What::Dot
+        | What::Variable(_)
+        | What::Nil
+        | What::Bool(_)
+        | What::Int(_)
+        | What::Float(_)
+        | What::Text(_) => false,
     }
 }
