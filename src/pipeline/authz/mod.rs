@@ -4,6 +4,7 @@
 //! `schemas/pipeline/authorizers.<id>.schema.json`, a `mod` line and a line in [`REGISTRY`].
 
 pub mod allow;
+pub mod allow_list;
 mod decision_point;
 pub mod deny;
 pub mod keto_engine_acp_ory;
@@ -16,6 +17,7 @@ use super::handler::{Authorizer, Registration};
 pub const REGISTRY: &[Registration<dyn Authorizer>] = &[
     allow::REGISTRATION,
     deny::REGISTRATION,
+    allow_list::REGISTRATION,
     keto_engine_acp_ory::REGISTRATION,
     remote::REGISTRATION,
     remote_json::REGISTRATION,
