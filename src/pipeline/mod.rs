@@ -19,6 +19,8 @@ pub mod outage;
 pub mod patience;
 pub mod session;
 pub mod step;
+#[cfg(test)]
+pub(crate) mod trial;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

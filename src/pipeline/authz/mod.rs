@@ -22,3 +22,6 @@ pub const REGISTRY: &[Registration<dyn Authorizer>] = &[
     remote::REGISTRATION,
     remote_json::REGISTRATION,
 ];
+
+#[cfg(test)]
+mod tests;
