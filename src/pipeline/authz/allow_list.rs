@@ -263,4 +263,4 @@ fn domain(email: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;
