@@ -178,8 +178,7 @@ fn adversarial(c: &mut Criterion) {
     let shape = &SHAPES[2];
     let rules = patterns(shape, 10_000);
     let index = index(&rules);
-    let mut url = "https://h".to_owned();
-    (0..700).for_each(|i| url.push_str(&format!("/api/svc{i}")));
+    let url = (0..700).fold("https://h".to_owned(), |url, i| url + "/api/svc" + &i.to_string());
     let mut hits = Hits::default();
     group.bench_function("a path full of words", |b| {
         b.iter(|| {

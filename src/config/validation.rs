@@ -77,7 +77,7 @@ mod tests {
             templates: config.templates,
             shared: &shared,
         };
-        let bare = |id: &str| HandlerSpec { handler: id.to_owned(), config: None };
+        let bare = |id: &str| HandlerSpec { handler: id.to_owned(), ..HandlerSpec::default() };
         for r in authn::REGISTRY {
             let stage = Stage::Authenticators;
             let (_, found) =

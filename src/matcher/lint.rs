@@ -8,8 +8,17 @@ use super::pattern::Part;
 use super::tree::{Chars, Node, Place, meet, span as range};
 use crate::diagnostic::Finding;
 
-/// A literal that was noticed while it was made canonical.
+/// A literal, and what was noticed while it was made canonical.
 pub(super) fn literal(text: &str, odd: &[Oddity], span: &Range<usize>, warnings: &mut Vec<Finding>) {
+    if let Some(star) = text.find('*') {
+        let at = span.start + star;
+        let fault = Fault::new("`*` outside of `<…>` matches only itself", at..at + 1);
+        warnings.push(
+            fault
+                .help("wildcards stand in angle brackets, as in `<.*>` or the glob `<**>`")
+                .warning("literal-wildcard"),
+        );
+    }
     for oddity in odd {
         let fault = match oddity {
             Oddity::UpperCase => Fault::new(
@@ -70,6 +79,13 @@ pub(super) fn no_host(source: &str, warnings: &mut Vec<Finding>) {
     let fault =
         Fault::new("the pattern has no `://`, and URLs are matched as `scheme://host/path`", 0..source.len());
     warnings.push(fault.warning("never-matches"));
+}
+
+/// A pattern that ends with the host.
+pub(super) fn no_path(source: &str, warnings: &mut Vec<Finding>) {
+    let fault =
+        Fault::new("the pattern has no path, and a request for the root has the path `/`", 0..source.len());
+    warnings.push(fault.help("add `/`, or `<(/.*)?>` for every path").warning("no-path"));
 }
 
 /// `^` after and `$` before something that takes a character.

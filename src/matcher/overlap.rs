@@ -3,15 +3,17 @@
 //! Two patterns are walked side by side, and with them what a URL looks like, until all three can end. What
 //! was found on the way is a URL; it is reported only when both patterns really match it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::LazyLock;
 
 use super::pattern::read;
 use super::tree::{Chars, Node, Times, any, has, single};
 use super::{Hits, Index, Pattern, Strategy};
 
-/// More places than this are not looked at.
+/// More places than this are not looked at for two patterns.
 const MAX_PLACES: usize = 100_000;
+/// More places than this are not looked at for all pairs of rules together: some seconds.
+const MAX_ALL_PLACES: usize = 5_000_000;
 /// Larger patterns are not walked.
 const MAX_STATES: usize = 2000;
 /// Up to so many rules, each pair is looked at; beyond, only an example of each rule.
@@ -30,10 +32,12 @@ pub struct Overlap {
     pub url: String,
 }
 
-/// Finds rules, given as methods and pattern each, that share requests; each pair once. What is reported is
-/// certain; with more than some hundred rules, or patterns that look around, some overlaps are not found.
+/// Finds rules, given as methods and pattern each, that share requests; each pair once.
 ///
-/// Takes tenths of a millisecond for each rule: for `okctl`, not for a server's start.
+/// What is reported is certain. An example of each rule is tried with all others; where there are not very many
+/// rules, each pair is also asked for a URL that is no longer than their own examples, since two patterns with
+/// wildcards nearly always share some monstrous one. Takes about a tenth of a millisecond for each rule and some
+/// seconds at most for the pairs: for `okctl`, not for a server's start.
 pub fn overlaps<'p, M>(rules: impl IntoIterator<Item = (M, &'p Pattern)>) -> Vec<Overlap>
 where
     M: IntoIterator<Item: AsRef<str>>,
@@ -42,14 +46,15 @@ where
         .into_iter()
         .map(|(methods, pattern)| (methods.into_iter().map(|m| m.as_ref().to_owned()).collect(), pattern))
         .collect();
-    let index = Index::build(rules.iter().map(|(methods, pattern)| (methods, *pattern)));
     let mut found: HashMap<(usize, usize), Overlap> = HashMap::new();
+    let examples: Vec<Option<String>> = rules.iter().map(|(_, pattern)| example(pattern)).collect();
+    let index = Index::build(rules.iter().map(|(methods, pattern)| (methods, *pattern)));
     let mut hits = Hits::default();
-    for (rule, (methods, pattern)) in rules.iter().enumerate() {
-        let Some(url) = example(pattern) else { continue };
+    for (rule, ((methods, _), url)) in rules.iter().zip(&examples).enumerate() {
+        let Some(url) = url else { continue };
         for method in methods {
             hits.clear();
-            index.find(method, &url, &mut hits);
+            index.find(method, url, &mut hits);
             for other in hits.matched.iter().map(|other| *other as usize).filter(|other| *other != rule) {
                 let (first, second) = (rule.min(other), rule.max(other));
                 let overlap = Overlap { first, second, method: method.clone(), url: url.clone() };
@@ -58,40 +63,66 @@ where
         }
     }
     if rules.len() <= MAX_PAIRED {
-        for (first, (methods, one)) in rules.iter().enumerate() {
-            for (second, (others, two)) in rules.iter().enumerate().skip(first + 1) {
-                let shared =
-                    methods.iter().find(|m| others.iter().any(|other| other.eq_ignore_ascii_case(m)));
-                if found.contains_key(&(first, second)) {
-                    continue;
-                }
-                if let Some((method, url)) = shared.and_then(|method| Some((method, shared_url(one, two)?))) {
-                    found.insert((first, second), Overlap { first, second, method: method.clone(), url });
-                }
-            }
-        }
+        let lens: Vec<usize> = examples.iter().map(|url| url.as_ref().map_or(0, String::len)).collect();
+        pairs(&rules, &lens, &mut found);
     }
     let mut all: Vec<Overlap> = found.into_values().collect();
     all.sort_unstable();
     all
 }
 
+/// Adds the pairs that share a URL no longer than their own examples, whose lengths are given.
+fn pairs(rules: &[(Vec<String>, &Pattern)], lens: &[usize], found: &mut HashMap<(usize, usize), Overlap>) {
+    let automata: Vec<_> = rules.iter().map(|(_, pattern)| Automaton::of(pattern)).collect();
+    let all = || rules.iter().zip(&automata).zip(lens).enumerate();
+    let mut budget = MAX_ALL_PLACES;
+    for (first, (((methods, one), left), one_len)) in all() {
+        for (second, (((others, two), right), two_len)) in all().skip(first + 1) {
+            let listed = |method: &&String| others.iter().any(|other| other.eq_ignore_ascii_case(method));
+            let (Some(method), Some(left), Some(right)) = (methods.iter().find(listed), left, right) else {
+                continue;
+            };
+            if found.contains_key(&(first, second)) {
+                continue;
+            }
+            let both = |url: &str| one.is_match(url) == Ok(true) && two.is_match(url) == Ok(true);
+            if let Some(url) = search(left, right, *one_len.max(two_len), &mut budget, both) {
+                found.insert((first, second), Overlap { first, second, method: method.clone(), url });
+            }
+        }
+    }
+}
+
 /// A URL that the pattern matches, as short as can be.
 pub fn example(pattern: &Pattern) -> Option<String> {
     let all = Automaton { free: vec![Vec::new()], taking: vec![Some((any(), 0))], end: 0 };
-    found(&Automaton::of(pattern)?, &all, |url| pattern.is_match(url) == Ok(true))
+    let really = |url: &str| pattern.is_match(url) == Ok(true);
+    search(&Automaton::of(pattern)?, &all, usize::MAX, &mut MAX_PLACES.clone(), really)
 }
 
-/// A URL that both patterns match.
+/// A URL that both patterns match, as short as can be.
 pub fn shared_url(one: &Pattern, two: &Pattern) -> Option<String> {
     let both = |url: &str| one.is_match(url) == Ok(true) && two.is_match(url) == Ok(true);
-    found(&Automaton::of(one)?, &Automaton::of(two)?, both)
+    search(&Automaton::of(one)?, &Automaton::of(two)?, usize::MAX, &mut MAX_PLACES.clone(), both)
 }
 
-fn found(one: &Automaton, two: &Automaton, really: impl Fn(&str) -> bool) -> Option<String> {
+/// A text of at most `longest` characters that both automata and a URL's allow and that passes the test.
+fn search(
+    one: &Automaton,
+    two: &Automaton,
+    longest: usize,
+    budget: &mut usize,
+    really: impl Fn(&str) -> bool,
+) -> Option<String> {
     let url = URL.as_ref()?;
     // Another choice of letters may get past what a look ahead forbids.
-    ["a1", "zq9", "x-"].into_iter().find_map(|letters| walk(one, two, url, letters).filter(|url| really(url)))
+    for letters in ["a1", "zq9", "x-"] {
+        let found = walk([one, two, url], letters, longest, budget)?;
+        if really(&found) {
+            return Some(found);
+        }
+    }
+    None
 }
 
 /// What a canonical URL looks like, without what only gets in the way of an example.
@@ -202,61 +233,83 @@ impl Automaton {
         }
     }
 
+    fn taking(&self, place: u32) -> Option<(&Chars, u32)> {
+        self.taking.get(place as usize)?.as_ref().map(|(chars, to)| (chars, *to))
+    }
+
     fn free_ways(&self, place: u32) -> &[u32] {
         self.free.get(place as usize).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
+/// A place in each automaton.
+type Places = [u32; 3];
+
 /// Walks three automata side by side; the text that leads to all their ends, with the fewest characters.
-fn walk(one: &Automaton, two: &Automaton, three: &Automaton, letters: &str) -> Option<String> {
-    type Places = (u32, u32, u32);
-    let start: Places = (0, 0, 0);
-    let goal: Places = (one.end, two.end, three.end);
+fn walk(all: [&Automaton; 3], letters: &str, longest: usize, budget: &mut usize) -> Option<String> {
+    let start: Places = [0; 3];
+    let goal = all.map(|one| one.end);
+    // How each place was reached: from where, and with which character.
     let mut came: HashMap<Places, (Places, Option<char>)> = HashMap::new();
-    let mut done: HashSet<Places> = HashSet::new();
-    let mut queue = VecDeque::from([(start, start, None)]);
-    while let Some((here, from, by)) = queue.pop_front() {
-        if !done.insert(here) {
+    let mut queue = VecDeque::from([(start, (start, None), 0)]);
+    while let Some((here, from, len)) = queue.pop_front() {
+        if came.contains_key(&here) {
             continue;
         }
-        came.insert(here, (from, by));
+        came.insert(here, from);
         if here == goal {
-            let mut text: Vec<char> = Vec::new();
-            let mut at = here;
-            while at != start {
-                let (from, by) = came.get(&at)?;
-                text.extend(by);
-                at = *from;
-            }
-            return Some(text.into_iter().rev().collect());
+            return spelled(&came, start, goal);
         }
-        if done.len() > MAX_PLACES {
+        if came.len() > MAX_PLACES {
             return None;
         }
-        let (a, b, c) = here;
-        let free = one.free_ways(a).iter().map(|next| (*next, b, c));
-        let free = free.chain(two.free_ways(b).iter().map(|next| (a, *next, c)));
-        let free = free.chain(three.free_ways(c).iter().map(|next| (a, b, *next)));
-        free.for_each(|next| queue.push_front((next, here, None)));
-        let taking = |all: &Automaton, place: u32| all.taking.get(place as usize).cloned().flatten();
-        if let (Some((x, a)), Some((y, b)), Some((z, c))) = (taking(one, a), taking(two, b), taking(three, c))
-        {
-            let mut shared = x;
-            shared.intersect(&y);
-            shared.intersect(&z);
-            if let Some(letter) = pick(&shared, letters) {
-                queue.push_back(((a, b, c), here, Some(letter)));
+        *budget = budget.checked_sub(1)?;
+        for (turn, (automaton, place)) in all.iter().zip(here).enumerate() {
+            for next in automaton.free_ways(place) {
+                let mut there = here;
+                if let Some(place) = there.get_mut(turn) {
+                    *place = *next;
+                }
+                queue.push_front((there, (here, None), len));
             }
+        }
+        if len < longest
+            && let Some((there, letter)) = letter(&all, here, letters)
+        {
+            queue.push_back((there, (here, Some(letter)), len + 1));
         }
     }
     None
 }
 
-/// A character of the set that looks well in a URL.
-fn pick(chars: &Chars, letters: &str) -> Option<char> {
-    let liked = letters.chars().chain("abcdefghijklmnopqrstuvwxyz0123456789/-_ABCXYZ".chars());
-    let mut liked = liked.filter(|c| has(chars, *c));
-    liked.next().or_else(|| chars.iter().next().map(regex_syntax::hir::ClassUnicodeRange::start))
+/// The character that all may take at their places, and where they are then.
+fn letter(all: &[&Automaton; 3], here: Places, letters: &str) -> Option<(Places, char)> {
+    let [one, two, three] = all;
+    let [in_one, in_two, in_three] = here;
+    let (x, one) = one.taking(in_one)?;
+    let (y, two) = two.taking(in_two)?;
+    let (z, three) = three.taking(in_three)?;
+    let mut liked = letters.chars().chain("abcdefghijklmnopqrstuvwxyz0123456789/-_ABCXYZ".chars());
+    let liked = liked.find(|c| has(x, *c) && has(y, *c) && has(z, *c));
+    let letter = liked.or_else(|| {
+        let mut shared = x.clone();
+        shared.intersect(y);
+        shared.intersect(z);
+        shared.iter().next().map(regex_syntax::hir::ClassUnicodeRange::start)
+    })?;
+    Some(([one, two, three], letter))
+}
+
+/// The characters on the way from `start` to `end`.
+fn spelled(came: &HashMap<Places, (Places, Option<char>)>, start: Places, end: Places) -> Option<String> {
+    let mut letters: Vec<char> = Vec::new();
+    let mut at = end;
+    while at != start {
+        let (from, by) = came.get(&at)?;
+        letters.extend(by);
+        at = *from;
+    }
+    Some(letters.into_iter().rev().collect())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::engine::Engine;
-use super::literal::Canonical;
+use super::literal::{Canonical, Region};
 use super::pieces::{Piece, split};
 use super::program::{self, Program};
 use super::required::Required;
@@ -35,6 +35,7 @@ struct Compiled {
     matcher: Matcher,
     required: Required,
     names_default_port: bool,
+    names: Box<[(Box<str>, u16)]>,
 }
 
 #[derive(Debug)]
@@ -63,6 +64,8 @@ pub(super) struct Reading {
     /// What the end of the pattern asks of the text.
     pub end: Place,
     pub names_default_port: bool,
+    /// Named groups with their slots.
+    pub names: Vec<(String, u16)>,
     pub warnings: Vec<Finding>,
 }
 
@@ -135,6 +138,8 @@ pub(super) fn read(strategy: Strategy, source: &str) -> Result<Reading, Fault> {
     }
     if !canonical.has_host() {
         lint::no_host(source, &mut warnings);
+    } else if canonical.region() == Region::Host {
+        lint::no_path(source, &mut warnings);
     }
     let end = match strategy {
         Strategy::Regexp => Place::Edge,
@@ -142,7 +147,8 @@ pub(super) fn read(strategy: Strategy, source: &str) -> Result<Reading, Fault> {
     };
     lint::anchors(&parts, &mut warnings);
     let names_default_port = canonical.names_default_port();
-    Ok(Reading { parts, slots: slots.len(), end, names_default_port, warnings })
+    let names = slots.names();
+    Ok(Reading { parts, slots: slots.len(), end, names_default_port, names, warnings })
 }
 
 /// `text**text` in a glob also matches where the two texts share characters: gobwas asks for no more than
@@ -173,7 +179,7 @@ impl Pattern {
     /// Compiles a pattern, and says beside it what is odd about it.
     ///
     /// Findings point into `source` and have the empty pointer. Errors have the code `bad-pattern`, warnings
-    /// `slow-pattern`, `uppercase-host`, `never-matches` or `odd-glob`.
+    /// `slow-pattern`, `uppercase-host`, `never-matches`, `no-path`, `literal-wildcard` or `odd-glob`.
     pub fn compile(strategy: Strategy, source: &str) -> Result<(Self, Vec<Finding>), Finding> {
         let reading = read(strategy, source).map_err(|fault| fault.error("bad-pattern"))?;
         let node = reading.whole();
@@ -195,6 +201,7 @@ impl Pattern {
             matcher,
             required,
             names_default_port: reading.names_default_port,
+            names: reading.names.into_iter().map(|(name, slot)| (name.into(), slot)).collect(),
         };
         Ok((Self(Arc::new(compiled)), warnings))
     }
@@ -237,6 +244,11 @@ impl Pattern {
             Matcher::Program(program) => Ok(program.captures(text)?),
             Matcher::Engine(engine) => engine.captures(text),
         }
+    }
+
+    /// Named groups, each with its place among the captures.
+    pub fn group_names(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.0.names.iter().map(|(name, slot)| (&**name, usize::from(*slot)))
     }
 
     pub(super) fn required(&self) -> &Required {

@@ -53,6 +53,16 @@ fn captures_come_as_oathkeeper_numbers_them() {
 }
 
 #[test]
+fn named_groups_can_be_found_by_name() {
+    let pattern = regexp("https://a/<(?<org>[a-z]+)>/<([0-9]+)(?<part>.*)>");
+    assert_eq!(pattern.group_names().collect::<Vec<_>>(), [("org", 3), ("part", 4)]);
+    assert_eq!(
+        groups("https://a/<(?<org>[a-z]+)>/<([0-9]+)(?<part>.*)>", "https://a/ab/7x").unwrap()[3..],
+        ["ab", "x"]
+    );
+}
+
+#[test]
 fn fragments_are_dotnet_regular_expressions() {
     for (source, yes, no) in [
         ("http://a/<(?!api).*>", vec!["x", "x/api", ""], vec!["api", "api/x", "apix"]),
@@ -303,6 +313,11 @@ fn odd_patterns_are_warned_of() {
         (Strategy::Regexp, "https://a/<x>/../y", vec![("never-matches", "/../y")]),
         (Strategy::Regexp, "https://a/x?<.*>", vec![("never-matches", "https://a/x?")]),
         (Strategy::Regexp, "/x", vec![("never-matches", "/x")]),
+        (Strategy::Regexp, "https://a/x/*", vec![("literal-wildcard", "*")]),
+        (Strategy::Glob, "https://a/**", vec![("literal-wildcard", "*")]),
+        (Strategy::Regexp, "https://a.test", vec![("no-path", "https://a.test")]),
+        (Strategy::Regexp, "https://a.test<(:[0-9]+)?>", vec![("no-path", "https://a.test")]),
+        (Strategy::Regexp, "https://a.test<(/.*)?>", vec![]),
         (Strategy::Regexp, "https://a/<^x>", vec![("never-matches", "<^x>")]),
         (Strategy::Regexp, "https://a/<x$>/y", vec![("never-matches", "<x$>")]),
         (Strategy::Regexp, "https://a/<x$>", vec![]),

@@ -65,7 +65,7 @@ impl RuleSet {
             [one] => {
                 let Some(rule) = self.rule(*one) else { return Ok(None) };
                 let captures = match &rule.pattern {
-                    Some(pattern) => pattern.captures(matched.text(request)),
+                    Some(pattern) => pattern.groups(matched.text(request)),
                     None => Ok(None),
                 };
                 let captures = captures.map_err(|_| self.undecided(&[*one]))?.unwrap_or_default();

@@ -3,8 +3,8 @@
 //! Two languages behind one type: Go's `text/template` as Oathkeeper uses it (the default), and Tera.
 //! Both are parsed and checked when rules load; rendering never parses.
 //!
-//! A function for Go templates is added in the file of its theme under [`sprig`]: the function itself and
-//! a line in that file's `FUNCTIONS`. Nothing here reads files, the environment or the network on behalf
+//! A function for Go templates is added in the file of its theme under `sprig/`: the function itself and a
+//! line in that file's `FUNCTIONS`. Nothing here reads files, the environment or the network on behalf
 //! of a template, but for the machine's time zones.
 
 mod data;
@@ -165,7 +165,11 @@ impl Template {
 
     /// Renders to text.
     pub fn render(&self, data: &Data<'_>) -> Result<String, RenderError> {
-        let mut out = String::new();
+        let mut out = String::with_capacity(match &self.0 {
+            Language::Literal(text) => text.len(),
+            Language::Go(program) => program.room(),
+            Language::Tera(_) => 0,
+        });
         self.render_into(data, &mut out)?;
         Ok(out)
     }

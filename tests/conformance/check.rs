@@ -1,5 +1,6 @@
 //! Compares an answer with what was recorded. Everything that is dropped or loosened stands here.
 
+use crate::calls;
 use crate::jwt::{self, Token};
 use crate::placeholder::Values;
 use fancy_regex::Regex;
@@ -12,19 +13,6 @@ use std::time::SystemTime;
 
 /// Paths dropped from JSON bodies of answers: texts and ids of the reference's own. `*` stands for any key or index.
 const DROPPED: &[&str] = &["error.request", "error.debug", "error.stack", "error.id", "error.gRPCCode"];
-
-/// Paths dropped from JSON bodies sent to the stub: times, and fields of Go's URL that mean nothing to a receiver.
-const DROPPED_FROM_CALLS: &[&str] = &[
-    "context.requestedAt",
-    "match_context.url.OmitHost",
-    "match_context.url.ForceQuery",
-    "match_context.url.Fragment",
-    "match_context.url.RawFragment",
-    "match_context.url.Opaque",
-    "match_context.url.User",
-    "match_context.url.RawPath",
-    "match_context.header.Connection",
-];
 
 /// Claims that differ from token to token.
 const TIME_CLAIMS: &[&str] = &["jti", "iat", "exp", "nbf"];
@@ -79,7 +67,7 @@ pub fn differences(
             }
             "stub_calls" => {
                 let unordered = expect.get("stub_calls_unordered").is_some_and(|v| v == true);
-                all_calls(wanted, &calls, unordered, &mut out);
+                calls::compare(wanted, &calls, unordered, &mut out);
             }
             "jwt" => tokens(wanted, reply, &calls, &mut out),
             "body_text" | "body_regex" | "sort" | "stub_calls_unordered" => {}
@@ -97,7 +85,8 @@ fn all<'a>(headers: &'a [(String, String)], name: &str) -> Vec<&'a str> {
     headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect()
 }
 
-fn headers(
+/// Compares header fields; those of the request itself (`sent`) need not come back.
+pub fn headers(
     wanted: &Value,
     headers: &[(String, String)],
     sent: &[(String, String)],
@@ -138,7 +127,8 @@ fn listed(values: &[String]) -> String {
     }
 }
 
-fn absent(names: &Value, headers: &[(String, String)], place: &str, out: &mut Vec<String>) {
+/// Finds header fields that must not be there.
+pub fn absent(names: &Value, headers: &[(String, String)], place: &str, out: &mut Vec<String>) {
     for name in names.as_array().into_iter().flatten().filter_map(Value::as_str) {
         let got = all(headers, name);
         if !got.is_empty() {
@@ -194,7 +184,8 @@ fn forget_versions(body: &mut Value) {
     }
 }
 
-fn drop_paths(value: &mut Value, paths: &[&str]) {
+/// Removes what dotted paths name.
+pub fn drop_paths(value: &mut Value, paths: &[&str]) {
     for path in paths {
         drop_path(value, path);
     }
@@ -233,7 +224,7 @@ fn sort_list(value: &mut Value, sort: &Value) {
 }
 
 /// Equal in structure; a `subset` may have more keys.
-fn json(wanted: &Value, got: &Value, path: &str, subset: bool, out: &mut Vec<String>) {
+pub fn json(wanted: &Value, got: &Value, path: &str, subset: bool, out: &mut Vec<String>) {
     match (wanted, got) {
         (Value::Object(wanted), Value::Object(got)) => {
             for (key, value) in wanted {
@@ -260,93 +251,6 @@ fn json(wanted: &Value, got: &Value, path: &str, subset: bool, out: &mut Vec<Str
         (a, b) if a == b => {}
         (a, b) => out.push(format!("{path}: expected {}, got {}", short(a), short(b))),
     }
-}
-
-fn all_calls(wanted: &Value, calls: &[&Call], unordered: bool, out: &mut Vec<String>) {
-    let wanted: Vec<&Map<String, Value>> =
-        wanted.as_array().into_iter().flatten().filter_map(Value::as_object).collect();
-    if wanted.len() != calls.len() {
-        let name = |call: &&Map<String, Value>| format!("{} {}", text(&call["method"]), text(&call["path"]));
-        let a: Vec<String> = wanted.iter().map(name).collect();
-        let b: Vec<String> = calls.iter().map(|c| format!("{} {}", c.method, c.path)).collect();
-        out.push(format!("stub calls: expected {} {a:?}, got {} {b:?}", a.len(), b.len()));
-        return;
-    }
-    let mut left = calls.to_vec();
-    for (at, wanted) in wanted.into_iter().enumerate() {
-        // In any order: the call that differs least is meant.
-        let last = if unordered { left.len() } else { 1 };
-        let tried = left.iter().take(last).enumerate().map(|(i, call)| (i, one_call(wanted, call)));
-        let Some((taken, found)) = tried.min_by_key(|(_, found)| found.len()) else { return };
-        left.remove(taken);
-        out.extend(found.into_iter().map(|text| format!("stub call {at} {text}")));
-    }
-}
-
-fn one_call(wanted: &Map<String, Value>, call: &Call) -> Vec<String> {
-    let mut out = Vec::new();
-    let body = String::from_utf8_lossy(&call.body);
-    let default = Value::from("");
-    let mut differs = |what: &str, wanted: &Value, got: &str| {
-        out.push(format!("{what}: expected {}, got {}", short(wanted), short(&got.into())));
-    };
-    for (what, got) in [("method", &call.method), ("path", &call.path)] {
-        if wanted[what] != got.as_str() {
-            differs(what, &wanted[what], got);
-        }
-    }
-    let query = wanted.get("query").unwrap_or(&default);
-    if sorted_query(&text(query)) != sorted_query(&call.query) {
-        differs("query", query, &call.query);
-    }
-    if let Some(form) = wanted.get("body_form")
-        && form_of(&body) != *form
-    {
-        differs("form", form, &body);
-    }
-    if let Some(plain) = wanted.get("body_text").filter(|plain| plain.as_str() != Some(&body)) {
-        differs("body", plain, &body);
-    }
-    if !wanted.keys().any(|key| key.starts_with("body")) && !body.is_empty() {
-        differs("body", &default, &body);
-    }
-    if let Some(wanted) = wanted.get("body_json") {
-        match serde_json::from_slice::<Value>(&call.body) {
-            Ok(got) => {
-                let [wanted, got] = [wanted.clone(), got].map(|mut value| {
-                    drop_paths(&mut value, DROPPED_FROM_CALLS);
-                    value
-                });
-                json(&wanted, &got, "body", false, &mut out);
-            }
-            Err(_) => differs("body", wanted, &body),
-        }
-    }
-    if let Some(wanted) = wanted.get("headers") {
-        headers(wanted, &call.headers, &[], "request", &mut out);
-    }
-    if let Some(names) = wanted.get("absent_headers") {
-        absent(names, &call.headers, "request", &mut out);
-    }
-    out
-}
-
-/// The order of parameters is free; a query that does not decode is compared as it is.
-fn sorted_query(query: &str) -> Vec<(String, String)> {
-    if query.contains("%zz") || query.contains(';') {
-        return vec![(query.to_owned(), String::new())];
-    }
-    let mut pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    pairs.sort();
-    pairs
-}
-
-fn form_of(body: &str) -> Value {
-    let mut form: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, value) in url::form_urlencoded::parse(body.as_bytes()).into_owned() {
-        form.entry(name).or_default().push(value);
-    }
-    form.into_iter().map(|(name, values)| (name, Value::from(values))).collect()
 }
 
 fn tokens(wanted: &Value, reply: &Reply, calls: &[&Call], out: &mut Vec<String>) {
@@ -401,7 +305,8 @@ fn one_token(wanted: &Value, token: &Token, out: &mut Vec<String>) {
     }
 }
 
-fn text(value: &Value) -> String {
+/// A value as plain text.
+pub fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

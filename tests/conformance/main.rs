@@ -10,6 +10,7 @@
     reason = "a test ends by failing, and says so"
 )]
 
+mod calls;
 mod check;
 mod jwt;
 mod lists;

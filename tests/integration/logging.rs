@@ -4,17 +4,24 @@ use crate::given::{CONFIG, allows, okgate, with_config};
 use okgate_testkit::gate::{Gate, Stderr};
 use okgate_testkit::http::{Connection, Request};
 use okgate_testkit::wait::eventually;
+use std::io::{BufRead as _, BufReader};
+use std::sync::mpsc;
+use std::time::Duration;
 
-/// Decisions whose log lines are far more than a pipe holds.
-const MANY: usize = 5000;
+/// Decisions whose log lines are more than a pipe and any waiting line hold.
+const MANY: usize = 12_000;
+/// Decisions asked for at a time.
+const AT_ONCE: usize = 100;
 
 fn many_decisions(gate: &Gate) {
     let ask = Request::decision("GET", "http://app.test/x").header("Connection", "keep-alive").to_bytes();
     let mut connection = Connection::open(gate.port()).unwrap();
-    for n in 0..MANY {
-        connection.send(&ask).unwrap();
-        let reply = connection.reply(false).unwrap_or_else(|e| panic!("decision {n}: {e}"));
-        assert_eq!(reply.status, 200, "decision {n}");
+    for batch in 0..MANY / AT_ONCE {
+        connection.send(&ask.repeat(AT_ONCE)).unwrap();
+        for n in 0..AT_ONCE {
+            let reply = connection.reply(false).unwrap_or_else(|e| panic!("decision {batch}/{n}: {e}"));
+            assert_eq!(reply.status, 200, "decision {batch}/{n}");
+        }
     }
 }
 
@@ -28,8 +35,24 @@ fn a_log_that_nobody_reads_does_not_hold_up_decisions() {
     many_decisions(&gate);
     assert_eq!(gate.get("/health/ready").status, 200);
     gate.process().signal("TERM").unwrap();
-    let ended = gate.process().ends_within(std::time::Duration::from_secs(20));
+    let ended = gate.process().ends_within(Duration::from_secs(20));
     assert_eq!(ended.and_then(|status| status.code()), Some(0), "it ends although nobody reads the rest");
+}
+
+#[test]
+fn lines_that_were_lost_are_counted() {
+    let mut gate = okgate(&allows("all", "http://app.test/<.*>")).stderr(Stderr::Unread).run();
+    many_decisions(&gate);
+    let pipe = gate.process().child().stderr.take().unwrap();
+    let (send, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        BufReader::new(pipe).lines().map_while(Result::ok).try_for_each(|line| send.send(line))
+    });
+    // The count is told at the next reload, once there is room for the line.
+    eventually("the count of lost lines", || {
+        gate.process().signal("HUP").unwrap();
+        lines.try_iter().find(|line| line.contains("log.dropped_lines"))
+    });
 }
 
 #[test]

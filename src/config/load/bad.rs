@@ -284,9 +284,11 @@ fn broken_configurations_say_what_is_wrong() {
 
     a timeout as a number: does not start
       error[wrong-type]: `serve.api.timeout.write` must be a duration of one unit, such as `500ms`, `30s`, `15m` or `1h`, not a number
+      warning[not-implemented-yet]: `serve.api.timeout.write` is not implemented yet and has no effect
 
     a timeout of a thousand years: does not start
       error[bad-format]: `serve.api.timeout.write` must be a duration of one unit, such as `500ms`, `30s`, `15m` or `1h`
+      warning[not-implemented-yet]: `serve.api.timeout.write` is not implemented yet and has no effect
 
     a log level that is none: does not start
       error[not-one-of]: `log.level` must be `panic`, `fatal`, `error`, `warn`, `info`, `debug` or `trace`, not `loud`

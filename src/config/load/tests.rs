@@ -61,7 +61,10 @@ fn without_any_source_the_defaults_count() {
             .map(|(id, _)| id.as_str())
             .collect();
     assert_eq!(enabled, ["json"]);
-    assert_eq!(config.authenticators.0["anonymous"].config, json!({"subject": "anonymous"}));
+    assert_eq!(
+        config.authenticators.0["anonymous"].config,
+        json!({"subject": "anonymous", "ignore_authorization": false})
+    );
     assert_eq!(config.authenticators.0["noop"].config, json!({}));
 }
 

@@ -153,6 +153,12 @@ impl Slots {
         self.of_label.get(usize::from(index)).copied().unwrap_or(u16::MAX)
     }
 
+    /// The named groups with their slots.
+    pub(in super::super) fn names(&self) -> Vec<(String, u16)> {
+        let slot = |number: &u32| self.slot_of_number(*number);
+        self.names.iter().filter_map(|(name, number)| Some((name.clone(), slot(number)?))).collect()
+    }
+
     /// How many there are.
     pub(in super::super) fn len(&self) -> usize {
         self.numbers.len()

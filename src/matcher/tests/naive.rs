@@ -146,6 +146,13 @@ fn a_text_that_repeats_is_looked_up_once() {
 }
 
 #[test]
+fn an_index_can_be_shared_by_all_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Index>();
+    shared::<Pattern>();
+}
+
+#[test]
 fn methods_are_compared_without_case() {
     let rules = vec![
         (vec!["get".to_owned()], regexp("http://a/<.*>")),

@@ -80,8 +80,19 @@ impl<'d> Dict<'d> {
     /// All entries, sorted by key.
     pub fn entries(&self) -> Vec<(Cow<'d, str>, Value<'d>)> {
         match self {
+            Self::Nil => Vec::new(),
+            Self::Json(map, numbers) => {
+                let mut entries: Vec<_> = map
+                    .iter()
+                    .map(|(key, json)| (Cow::Borrowed(key.as_str()), Value::json(json, *numbers)))
+                    .collect();
+                entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+                entries
+            }
             Self::Made(entries) => entries.borrow().iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
-            _ => self.keys().into_iter().filter_map(|k| self.get(&k).map(|v| (k, v))).collect(),
+            Self::Texts(entries) => {
+                entries.iter().map(|(k, v)| (Cow::Owned(k.clone()), Value::Text(v.clone()))).collect()
+            }
         }
     }
 

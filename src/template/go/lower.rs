@@ -45,8 +45,13 @@ pub fn compile(options: Options, source: &str) -> Result<(Program, Vec<Finding>)
         return Err(findings);
     }
     let uses_captures = notes::reaches_captures(&main) || lowered.iter().any(notes::reaches_captures);
+    let room = main.nodes.iter().map(|node| match node {
+        Node::Text(text) => text.len(),
+        _ => 24,
+    });
+    let room = room.sum();
     let program =
-        Program { source: Box::from(source), options, main, defined: lowered, patterns, uses_captures };
+        Program { source: Box::from(source), options, main, defined: lowered, patterns, uses_captures, room };
     Ok((program, findings))
 }
 

@@ -35,7 +35,7 @@ const fn method(takes: &'static [Kind], gives: Kind) -> Member {
 pub fn names(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Session => &["Subject", "Extra", "Header", "MatchContext", "Copy"],
-        Kind::Match => &["RegexpCaptureGroups", "URL", "Method", "Header"],
+        Kind::Match => &["RegexpCaptureGroups", "CaptureGroups", "URL", "Method", "Header"],
         Kind::Url => &[
             "Scheme",
             "Host",
@@ -65,6 +65,7 @@ pub fn names(kind: Kind) -> &'static [&'static str] {
         Kind::Time => &[
             "Unix",
             "UnixMilli",
+            "UnixMicro",
             "UnixNano",
             "Year",
             "Month",
@@ -72,9 +73,11 @@ pub fn names(kind: Kind) -> &'static [&'static str] {
             "Hour",
             "Minute",
             "Second",
+            "Nanosecond",
             "YearDay",
             "Weekday",
             "Format",
+            "AddDate",
             "UTC",
             "Local",
             "String",
@@ -114,7 +117,7 @@ pub fn of(kind: Kind, name: &str) -> Member {
             _ => Member::Unknown,
         },
         Kind::Match => match name {
-            "RegexpCaptureGroups" => Member::Field(Kind::List),
+            "RegexpCaptureGroups" | "CaptureGroups" => Member::Field(Kind::List),
             "URL" => Member::Field(Kind::Url),
             "Method" => Member::Field(Kind::Text),
             "Header" => Member::Field(Kind::Headers),
@@ -174,8 +177,9 @@ fn of_url(name: &str) -> Member {
 
 fn of_time(name: &str) -> Member {
     match name {
-        "Unix" | "UnixMilli" | "UnixNano" => method(&[], Kind::Int64),
-        "Year" | "Day" | "Hour" | "Minute" | "Second" | "YearDay" => method(&[], Kind::Int),
+        "Unix" | "UnixMilli" | "UnixMicro" | "UnixNano" => method(&[], Kind::Int64),
+        "Year" | "Day" | "Hour" | "Minute" | "Second" | "Nanosecond" | "YearDay" => method(&[], Kind::Int),
+        "AddDate" => method(&[Kind::Int, Kind::Int, Kind::Int], Kind::Time),
         "Month" | "Weekday" | "String" => method(&[], Kind::Text),
         "Format" => method(&[Kind::Text], Kind::Text),
         "UTC" | "Local" => method(&[], Kind::Time),
@@ -215,6 +219,7 @@ pub fn get<'d>(value: &Value<'d>, name: &str, args: &Args<'_, 'd>) -> Answer<'d>
         Value::Session(view) => Ok(of_session(view, name)),
         Value::Match(view) => Ok(match name {
             "RegexpCaptureGroups" => Value::List(view.captures()),
+            "CaptureGroups" => Value::List(view.groups()),
             "URL" => Value::Url(view.url()),
             "Method" => Value::text(view.data.request.method()),
             _ => Value::Fields(Fields::Request(view)),

@@ -3,6 +3,9 @@
 //! The way of a template: [`token`] cuts the text, [`parse`] makes a tree of it ([`ast`]), [`lower`] turns
 //! the tree into a [`program`], resolving names and checking what can be checked, and [`run`] and [`eval`]
 //! run it over the data of a request, reading values where they lie.
+//!
+//! The text is read by our own parser: findings need the end of every piece as well as its beginning, and
+//! what follows a stray `{{ end }}` must be an error, not be left away.
 
 pub mod ast;
 pub mod builtin;

@@ -17,6 +17,8 @@ pub struct Program {
     /// Constant patterns of regex functions.
     pub patterns: Vec<(Box<str>, Regex)>,
     pub uses_captures: bool,
+    /// How much room the text is likely to take, in bytes.
+    pub room: usize,
 }
 
 /// Nodes with the number of variables they need.
@@ -170,6 +172,10 @@ impl Program {
             [Node::Text(text)] => Ok(text.clone()),
             _ => Err(Box::new(self)),
         }
+    }
+
+    pub fn room(&self) -> usize {
+        self.room
     }
 
     pub fn uses_captures(&self) -> bool {

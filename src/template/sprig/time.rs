@@ -112,6 +112,22 @@ impl Time {
         Self { place: self.place.clone(), ..Self::at(unix, nanos) }
     }
 
+    /// A moment so many years, months and days later; days that a month does not have run over.
+    fn plus_date(&self, years: i64, months: i64, days: i64) -> Self {
+        let parts = self.parts();
+        let months = (parts.month - 1).saturating_add(months);
+        let year = parts.year.saturating_add(years).saturating_add(months.div_euclid(12));
+        if !(0..10_000).contains(&year) {
+            return Self::zero();
+        }
+        let first = days_from_civil(year, months.rem_euclid(12) + 1, 1);
+        let day = first.saturating_add(parts.day - 1).saturating_add(days);
+        let local =
+            day.saturating_mul(86_400).saturating_add((parts.hour * 60 + parts.minute) * 60 + parts.second);
+        let unix = local.saturating_sub(i64::from(parts.offset.seconds));
+        Self { place: self.place.clone(), ..Self::at(unix, self.nanos) }
+    }
+
     /// Nanoseconds from another moment to this, as far as Go's durations reach.
     pub fn since(&self, other: &Self) -> i64 {
         let nanos = self.total() - other.total();
@@ -176,7 +192,10 @@ impl Time {
         Ok(match name {
             "Unix" => Value::Int64(self.unix),
             "UnixMilli" => long(self.total().div_euclid(1_000_000)),
+            "UnixMicro" => long(self.total().div_euclid(1_000)),
             "UnixNano" => long(self.total()),
+            "Nanosecond" => Value::Int(i64::from(self.nanos)),
+            "AddDate" => Value::Time(Rc::new(self.plus_date(args.int(0), args.int(1), args.int(2)))),
             "Year" => Value::Int(parts.year),
             "Day" => Value::Int(parts.day),
             "Hour" => Value::Int(parts.hour),

@@ -144,7 +144,7 @@ impl Program {
     }
 
     pub fn uses_captures(&self) -> bool {
-        self.wanted.match_context
+        self.wanted.captures()
     }
 
     /// Renders behind what `out` holds.

@@ -194,15 +194,15 @@ impl<'s> Scan<'s> {
         self.words.iter().filter_map(|word| finding(word, engine, &locals)).collect()
     }
 
-    /// The keys behind each use of one of these names, empty text for the name alone.
-    pub fn uses(&self, names: &[&str]) -> Vec<&'s str> {
+    /// The key behind each use of a name, empty for the name alone.
+    pub fn uses(&self, name: &str) -> Vec<&'s str> {
         let mut uses = Vec::new();
         for (index, word) in self.words.iter().enumerate() {
-            if word.before == '.' || !names.contains(&word.text) {
+            if word.before == '.' || word.text != name {
                 continue;
             }
             let key = match self.words.get(index + 1) {
-                Some(next) if word.after == '.' && next.before == '.' => next.text,
+                Some(next) if word.after == '.' && next.start == word.start + name.len() + 1 => next.text,
                 _ => "",
             };
             uses.push(key);

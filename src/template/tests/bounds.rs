@@ -168,3 +168,9 @@ fn texts_without_actions_are_literals() {
         }
     }
 }
+
+#[test]
+fn templates_are_shared_by_all_workers() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Template>();
+}

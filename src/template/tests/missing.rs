@@ -62,6 +62,24 @@ fn the_purpose_decides_where_nothing_else_does() {
     }
 }
 
+#[test]
+fn a_session_without_extra_reads_as_an_empty_dict() {
+    for (source, want) in [
+        ("{{ .Extra }}", Some("map[]")),
+        ("{{ len .Extra }}{{ keys .Extra }}{{ values .Extra }}", Some("0[][]")),
+        ("{{ pick .Extra \"a\" | toJson }}{{ omit .Extra \"a\" | toJson }}", Some("{}{}")),
+        ("{{ dig \"a\" \"d\" .Extra }}{{ hasKey .Extra \"a\" }}", Some("dfalse")),
+        ("{{ merge .Extra (dict \"a\" 1) | toJson }}", Some("{\"a\":1}")),
+        ("{{ merge (dict) .Extra | toJson }}", Some("{}")),
+        ("{{ unset .Extra \"a\" | toJson }}", Some("null")),
+        ("{{ range $k, $v := .Extra }}x{{ else }}none{{ end }}", Some("none")),
+        ("{{ set .Extra \"a\" 1 }}", FAILS),
+    ] {
+        let got = Scene::nobody().go(source);
+        assert_eq!(got.as_deref().ok(), want, "{source}: {got:?}");
+    }
+}
+
 /// A template with what it gives for exact numbers and for Go's.
 const NUMBERS: &[(&str, &str, &str)] = &[
     ("{{ .Extra.id }}", "12345678901234567890", "1.2345678901234567e+19"),

@@ -62,6 +62,12 @@ fn the_session_is_there_under_its_names() {
 }
 
 #[test]
+fn keys_that_are_numbers_are_found() {
+    let scene = Scene::extra(r#"{"0": {"a": "zero"}, "a": "other"}"#);
+    assert_eq!(scene.tera("{{ Extra.0.a }}").as_deref(), Ok("zero"));
+}
+
+#[test]
 fn nobody_has_no_extra() {
     for (source, want) in [
         ("{{ Subject }}", Some("guest")),
@@ -163,7 +169,11 @@ fn the_need_for_captures_is_known() {
         ("text", false),
         ("{{ Subject }}{{ Extra.a }}", false),
         ("{{ MatchContext.RegexpCaptureGroups.0 }}", true),
-        ("{{ match_context.method }}", true),
+        ("{{ match_context.method }}{{ MatchContext.URL.Path }}", false),
+        ("{{ match_context.regexp_capture_groups | length }}", true),
+        ("{{ MatchContext[\"RegexpCaptureGroups\"] | length }}", true),
+        ("{% set m = MatchContext %}{{ m.RegexpCaptureGroups | length }}", true),
+        ("{{ MatchContext | json_encode }}", true),
         ("{{ __tera_context }}", true),
     ] {
         let template = compile(Engine::Tera, source).unwrap_or_else(|error| panic!("{source}: {error}"));
