@@ -77,40 +77,29 @@ fn be_ill(mut stream: TcpStream) -> Option<()> {
 
 /// Every handler that asks, with what it needs besides a URL.
 fn askers(url: &str) -> [(&'static str, Value); 4] {
-    let limits = |mut settings: Value| {
-        settings["timeout"] = "500ms".into();
-        settings
-    };
+    let keto = json!({"base_url": url, "required_action": "a", "required_resource": "r", "timeout": "500ms"});
     [
-        ("remote", limits(json!({"remote": url}))),
-        ("remote_json", limits(json!({"remote": url, "payload": "{}"}))),
-        (
-            "keto_engine_acp_ory",
-            limits(json!({"base_url": url, "required_action": "a", "required_resource": "r"})),
-        ),
-        ("hydrator", limits(json!({"api": {"url": url}}))),
+        ("remote", json!({"remote": url, "timeout": "500ms"})),
+        ("remote_json", json!({"remote": url, "payload": "{}", "timeout": "500ms"})),
+        ("keto_engine_acp_ory", keto),
+        ("hydrator", json!({"api": {"url": url}, "timeout": "500ms"})),
     ]
 }
 
 /// okgate with a rule for each of these: host, handler and its settings.
 fn gate(rules: &[(String, &str, Value)]) -> Gate {
-    let mut config = json!({
-        "serve": {"api": {"host": "127.0.0.1", "port": 0}},
-        "access_rules": {"repositories": ["file://rules.json"]},
-        "authenticators": {"anonymous": {"enabled": true, "config": {"subject": "guest"}}},
-        "authorizers": {"allow": {"enabled": true}},
-        "mutators": {"noop": {"enabled": true}},
-        "errors": {"handlers": {"json": {"enabled": true, "config": {"verbose": true}}}},
-    });
+    let mut handlers =
+        json!({"authorizers": {"allow": {"enabled": true}}, "mutators": {"noop": {"enabled": true}}});
     let mut written = Vec::new();
     for (host, handler, settings) in rules {
-        let stage = if *handler == "hydrator" { "mutators" } else { "authorizers" };
-        config[stage][handler] = json!({"enabled": true, "config": settings});
         let step = json!({"handler": handler, "config": settings});
-        let (authorizer, mutator) = match stage {
-            "mutators" => (json!({"handler": "allow"}), step),
-            _ => (step, json!({"handler": "noop"})),
+        let (stage, authorizer, mutator) = if *handler == "hydrator" {
+            ("mutators", json!({"handler": "allow"}), step)
+        } else {
+            ("authorizers", step, json!({"handler": "noop"}))
         };
+        let stage = handlers.get_mut(stage).and_then(Value::as_object_mut).expect("a stage");
+        stage.insert((*handler).to_owned(), json!({"enabled": true, "config": settings}));
         written.push(json!({
             "id": host,
             "match": {"url": format!("http://{host}/<.*>"), "methods": ["GET", "POST"]},
@@ -119,6 +108,14 @@ fn gate(rules: &[(String, &str, Value)]) -> Gate {
             "mutators": [mutator],
         }));
     }
+    let config = json!({
+        "serve": {"api": {"host": "127.0.0.1", "port": 0}},
+        "access_rules": {"repositories": ["file://rules.json"]},
+        "authenticators": {"anonymous": {"enabled": true, "config": {"subject": "guest"}}},
+        "authorizers": handlers.get("authorizers"),
+        "mutators": handlers.get("mutators"),
+        "errors": {"handlers": {"json": {"enabled": true, "config": {"verbose": true}}}},
+    });
     with_config(&config.to_string()).file("rules.json", json!(written).to_string()).run().ready()
 }
 
@@ -221,14 +218,13 @@ fn a_body_that_was_looked_at_leaves_the_connection_usable() {
 
 #[test]
 fn a_list_of_people_is_taken_over_when_it_changes() {
-    let settings = json!({"file": "people.yaml"});
-    let mut config = json!({
+    let config = json!({
         "serve": {"api": {"host": "127.0.0.1", "port": 0}},
         "access_rules": {"repositories": ["file://rules.json"]},
         "authenticators": {"anonymous": {"enabled": true, "config": {"subject": "guest"}}},
+        "authorizers": {"allow_list": {"enabled": true, "config": {"file": "people.yaml"}}},
         "mutators": {"noop": {"enabled": true}},
     });
-    config["authorizers"] = json!({"allow_list": {"enabled": true, "config": settings}});
     let rule = json!([{
         "id": "list",
         "match": {"url": "http://app.test/<.*>", "methods": ["GET"]},

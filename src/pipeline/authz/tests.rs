@@ -36,9 +36,11 @@ fn lines(call: &Outgoing) -> Vec<String> {
 
 const AUTHORIZERS: [(&str, &str); 3] = [("remote", URL), ("remote_json", URL), ("keto_engine_acp_ory", KETO)];
 
-/// What can go wrong with a service: what it does, then whether `remote` and `remote_json`, whose yes is the
-/// status, notice.
-fn faults() -> Vec<(&'static str, Box<dyn Fn(&Trial, &str)>, &'static str)> {
+/// What a service does, how that is done to a URL, and the reason in the log.
+type Fault = (&'static str, Box<dyn Fn(&Trial, &str)>, &'static str);
+
+/// What can go wrong with a service.
+fn faults() -> Vec<Fault> {
     let page = "<html>secret words</html>";
     vec![
         ("refuses", Box::new(|_, _| {}), "backend-refused"),

@@ -164,7 +164,7 @@ fn a_changed_file_counts_after_a_reload_and_a_broken_one_does_not() {
     write(&path, r#"{"subjects": ["guest"]}"#);
     let handlers = json!({"authorizers": {"allow_list": {"enabled": true, "config": {"file": path}}}});
     let mut trial = Trial::good(&handlers, &json!({"authorizer": {"handler": "allow_list"}}));
-    assert_eq!(trial.shared.files.paths(), [path.clone()]);
+    assert_eq!(trial.shared.files.paths(), std::slice::from_ref(&path));
     run(async {
         for (text, status) in [
             (r#"{"subjects": ["guest"]}"#, 200),

@@ -257,9 +257,11 @@ fn what_is_no_session_of_the_caller_is_refused() {
     });
 }
 
+type Fault = fn(&Trial);
+
 #[test]
 fn whatever_the_api_does_nobody_passes() {
-    let faults: [(&str, fn(&Trial)); 8] = [
+    let faults: [(&str, Fault); 8] = [
         ("backend-refused", |_| {}),
         ("backend-broke-off", |t| {
             t.fetch.fail(URL, FetchError::Protocol { url: URL.into(), reason: "reset".into() });
@@ -274,7 +276,7 @@ fn whatever_the_api_does_nobody_passes() {
         ("backend-status", |t| t.fetch.answer(URL, 500, "secret")),
         ("backend-status", |t| t.fetch.answer_with(URL, 302, &[("location", "/login")], "secret")),
         ("backend-answer-unreadable", |t| {
-            t.fetch.answer_with(URL, 200, &[("content-type", "text/html")], "secret")
+            t.fetch.answer_with(URL, 200, &[("content-type", "text/html")], "secret");
         }),
     ];
     run(async {
