@@ -12,8 +12,15 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 /// What takes effect only at the next start; everything else is taken over while okgate runs.
-const RESTART: &[&str] =
-    &["serve.api.host", "serve.api.port", "serve.api.timeout", "serve.api.tls", "log", "cache"];
+const RESTART: &[&str] = &[
+    "serve.api.host",
+    "serve.api.port",
+    "serve.api.timeout",
+    "serve.api.tls",
+    "log",
+    "cache",
+    "http_client",
+];
 
 /// What is known and checked and does nothing yet.
 const NOT_YET: &[&str] = &[
@@ -43,6 +50,23 @@ const NEW: &[&str] = &[
     "jwt.config.accept_missing_use",
     "jwt.config.accept_missing_kid",
     "id_token.config.signing_kid",
+    "http_client.tls.ca_files",
+    "http_client.tls.system_roots",
+    "http_client.tls.cert.path",
+    "http_client.tls.cert.base64",
+    "http_client.tls.key.path",
+    "http_client.tls.key.base64",
+    "anonymous.config.ignore_authorization",
+    "authenticators.basic.enabled",
+    "basic.config.htpasswd_file",
+    "authenticators.api_key.enabled",
+    "api_key.config.keys_file",
+    "api_key.config.token_from.header",
+    "api_key.config.token_from.query_parameter",
+    "api_key.config.token_from.cookie",
+    "api_key.config.prefix",
+    "config.require_subject",
+    "config.check_granted_scope",
     "config.on_backend_error",
     "config.timeout",
     "config.attempt_timeout",
@@ -75,6 +99,14 @@ const NEW: &[&str] = &[
     "deny_if.status",
     "hydrator.config.cache.key",
     "hydrator.config.merge",
+    "cookie_session.config.retry.max_delay",
+    "cookie_session.config.retry.give_up_after",
+    "cookie_session.config.cache.enabled",
+    "cookie_session.config.cache.ttl",
+    "bearer_token.config.retry.max_delay",
+    "bearer_token.config.retry.give_up_after",
+    "bearer_token.config.cache.enabled",
+    "bearer_token.config.cache.ttl",
 ];
 
 #[test]

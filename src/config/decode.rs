@@ -11,8 +11,8 @@ use crate::template;
 
 use super::check::allows_any_origin;
 use super::{
-    AccessRules, Config, Cors, HandlerConfig, Handlers, Listener, Log, Serve, Stage, Tls, parse_bytes,
-    parse_duration,
+    AccessRules, ClientTls, Config, Cors, HandlerConfig, Handlers, HttpClient, Listener, Log, Serve, Stage,
+    Tls, parse_bytes, parse_duration,
 };
 
 /// Turns a configuration that the schema accepts, defaults filled in, into its types. The error names the
@@ -21,6 +21,7 @@ pub(super) fn config(
     value: &Value,
     api_tls: Option<Tls>,
     proxy_tls: Option<Tls>,
+    client_tls: ClientTls,
 ) -> Result<Config, &'static str> {
     Ok(Config {
         serve: Serve {
@@ -45,6 +46,7 @@ pub(super) fn config(
             numbers: get(value, "/templates/numbers").ok_or("templates.numbers")?,
             missing: get(value, "/templates/missing").ok_or("templates.missing")?,
         },
+        http_client: HttpClient { tls: client_tls },
         cache_max_bytes: bytes(at(value, "/cache/max_bytes")).ok_or("cache.max_bytes")?,
     })
 }

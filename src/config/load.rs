@@ -45,10 +45,11 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     check::check(&documents, &mut report);
     let api = tls::read(&documents, "/serve/api", &mut report);
     let proxy = tls::read(&documents, "/serve/proxy", &mut report);
+    let client = tls::read_client(&documents, &mut report);
     if report.errors() > 0 {
         return Err(report);
     }
-    match decode::config(&documents.effective, api, proxy) {
+    match decode::config(&documents.effective, api, proxy, client) {
         Ok(config) => Ok(Loaded { config, report, documents }),
         Err(part) => {
             let pointer = format!("/{}", part.replace('.', "/"));

@@ -8,6 +8,7 @@ mod decode;
 pub mod document;
 mod env;
 mod handlers;
+mod http_client;
 pub mod layers;
 mod load;
 mod log;
@@ -23,6 +24,7 @@ mod validation;
 
 pub use self::access_rules::AccessRules;
 pub use self::handlers::{HandlerConfig, Handlers};
+pub use self::http_client::{ClientTls, HttpClient};
 pub use self::layers::Documents;
 pub use self::load::{Loaded, load};
 pub use self::log::{Log, LogFormat, LogLevel};
@@ -59,6 +61,8 @@ pub struct Config {
     pub first_error_handler_wins: bool,
     /// `template_engine` and `templates.*`: how templates are read where their handler does not choose.
     pub templates: template::Settings,
+    /// `http_client.*`: how okgate itself calls out.
+    pub http_client: HttpClient,
     /// `cache.max_bytes`: the budget of everything remembered between requests.
     pub cache_max_bytes: usize,
 }

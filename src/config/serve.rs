@@ -46,7 +46,7 @@ pub struct Listener {
 }
 
 /// PEM texts of a certificate chain and its key, already read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     /// Certificate chain, leaf first.
     pub cert: Vec<u8>,

@@ -1,4 +1,5 @@
-//! Certificates and keys of the listeners: read once, and only whole pairs that belong together.
+//! Certificates and keys, of the listeners and of okgate as a client: read once, and only whole pairs that
+//! belong together.
 
 use base64::Engine as _;
 use openssl::error::ErrorStack;
@@ -7,7 +8,7 @@ use openssl::x509::X509;
 use serde_json::Value;
 
 use super::layers::Documents;
-use super::{Secret, Tls};
+use super::{ClientTls, Secret, Tls};
 use crate::diagnostic::text::{one_line, quote};
 use crate::diagnostic::{Finding, Report};
 use crate::schema::dotted;
@@ -21,6 +22,35 @@ pub(super) fn read(documents: &Documents, listener: &str, report: &mut Report) -
         report.push(&documents.source_of(&finding.pointer), None, finding);
     }
     tls
+}
+
+/// What okgate trusts and shows when it calls out. Reports what cannot be read.
+pub(super) fn read_client(documents: &Documents, report: &mut Report) -> ClientTls {
+    const POINTER: &str = "/http_client/tls";
+    let config = &documents.effective;
+    let mut problems = Vec::new();
+    let files = config.pointer(&format!("{POINTER}/ca_files")).and_then(Value::as_array);
+    let mut ca = Vec::new();
+    for (index, path) in files.into_iter().flatten().enumerate() {
+        let pointer = format!("{POINTER}/ca_files/{index}");
+        let Some((pointer, pem)) = from_file((pointer, path.as_str().unwrap_or_default()), &mut problems)
+        else {
+            continue;
+        };
+        if X509::stack_from_pem(&pem).is_ok_and(|certificates| !certificates.is_empty()) {
+            ca.push(pem);
+        } else {
+            let message =
+                format!("the file of {} holds no certificate in PEM form", quote(&dotted(&pointer)));
+            problems.push(Finding::error("tls-unreadable", pointer, message));
+        }
+    }
+    let identity = pair(config, POINTER, &mut problems);
+    for finding in problems {
+        report.push(&documents.source_of(&finding.pointer), None, finding);
+    }
+    let system_roots = config.pointer(&format!("{POINTER}/system_roots")).and_then(Value::as_bool);
+    ClientTls { ca, system_roots: system_roots.unwrap_or(true), identity }
 }
 
 fn pair(config: &Value, pointer: &str, problems: &mut Vec<Finding>) -> Option<Tls> {

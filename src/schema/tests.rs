@@ -143,7 +143,7 @@ fn findings_are_in_users_words() {
     missing-key /authenticators/oauth2_introspection/config/pre_authorization: the key `token_url` is missing in `authenticators.oauth2_introspection.config.pre_authorization`
     wrong-type /authenticators/oauth2_introspection/config/pre_authorization/client_secret: `authenticators.oauth2_introspection.config.pre_authorization.client_secret` must be text, not a number (put it in quotes)
     bad-format /cache/max_bytes: `cache.max_bytes` must be a number of bytes, or text such as `16MiB`
-    unknown-key /colour: there is no key `colour` (known here: `version`, `profiling`, `log`, `serve`, `access_rules`, `authenticators`, `authorizers`, `mutators`, `errors`, `templates`, `template_engine`, `cache`, `tracing`)
+    unknown-key /colour: there is no key `colour` (known here: `version`, `profiling`, `log`, `serve`, `access_rules`, `authenticators`, `authorizers`, `mutators`, `errors`, `templates`, `template_engine`, `http_client`, `cache`, `tracing`)
     not-one-of /errors/handlers/redirect/config/code: `errors.handlers.redirect.config.code` must be `301` or `302`, not `307`
     not-one-of /errors/handlers/redirect/config/when/0/error/0: `errors.handlers.redirect.config.when[0].error[0]` must be `unauthorized`, `forbidden`, `internal_server_error`, `not_found`, `bad_request`, `too_many_requests`, `bad_gateway`, `service_unavailable` or `gateway_timeout`, not `unauthorised` (did you mean `unauthorized`?)
     bad-format /errors/handlers/redirect/config/when/0/request/cidr/0: `errors.handlers.redirect.config.when[0].request.cidr[0]` must be a network in CIDR notation, such as `10.0.0.0/8` or `192.0.2.7/32`

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::io::Read as _;
 use std::rc::Rc;
-use std::sync::LazyLock;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::awc::error::{ConnectError, SendRequestError};
@@ -13,9 +13,10 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue, Method, header};
-use openssl::ssl::{SslConnector, SslMethod, SslVersion};
+use openssl::ssl::SslConnector;
 use url::Url;
 
+use super::tls::Outbound;
 use super::{Fetch, FetchError, Incoming, Outgoing, shown_url};
 
 /// The only headers that follow a redirect to another origin. Any other may hold a credential: an API key
@@ -37,12 +38,18 @@ pub struct Client {
 struct Connections {
     plain: OnceCell<::awc::Client>,
     tls: OnceCell<::awc::Client>,
+    outbound: Arc<Outbound>,
 }
 
 impl Client {
-    /// A client without connections.
+    /// A client without connections that trusts whom the machine trusts.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same with the TLS that all workers share.
+    pub fn with(outbound: Arc<Outbound>) -> Self {
+        Self { connections: Rc::new(Connections { outbound, ..Connections::default() }) }
     }
 }
 
@@ -164,7 +171,7 @@ impl Connections {
         if url.scheme() != "https" {
             return Ok(self.plain.get_or_init(|| client(None)));
         }
-        match &*TLS {
+        match self.outbound.connector() {
             Ok(tls) => Ok(self.tls.get_or_init(|| client(Some(tls.clone())))),
             Err(error) => {
                 let reason = format!("TLS cannot be set up: {error}");
@@ -182,25 +189,6 @@ fn client(tls: Option<SslConnector>) -> ::awc::Client {
         connector = connector.openssl(tls);
     }
     ::awc::Client::builder().connector(connector).disable_timeout().disable_redirects().finish()
-}
-
-/// TLS for all workers: the machine's root certificates are read once, when https is first needed.
-static TLS: LazyLock<Result<SslConnector, String>> =
-    LazyLock::new(|| tls_connector().map_err(|error| error.to_string()));
-
-fn tls_connector() -> Result<SslConnector, openssl::error::ErrorStack> {
-    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
-    builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
-    builder.set_alpn_protos(b"\x08http/1.1")?;
-    // The OpenSSL that is built in does not know where this machine keeps its certificates.
-    let found = openssl_probe::probe();
-    let readable = |path: &&std::path::PathBuf| path.to_str().is_some_and(|p| !p.contains('\0'));
-    if let Some(file) = found.cert_file.as_ref().filter(readable) {
-        builder.load_verify_locations(Some(file), None)?;
-    } else if let Some(directory) = found.cert_dir.iter().find(readable) {
-        builder.load_verify_locations(None, Some(directory))?;
-    }
-    Ok(builder.build())
 }
 
 /// How long an answer said it would be. awc takes a connection that closes early for the end of a body.

@@ -9,6 +9,7 @@ pub mod backend;
 pub mod calls;
 pub mod fake;
 pub mod headers;
+pub mod tls;
 pub mod trace;
 
 use std::time::Duration;
