@@ -10,10 +10,8 @@ mod requests;
 mod rules;
 mod templates;
 
-use okgate::cache::Cache;
 use okgate::config::{self, Sources};
 use okgate::diagnostic::Report;
-use okgate::keys::JwksStore;
 use okgate::pipeline::Shared;
 use okgate::rule::Repository;
 use std::fmt::Write as _;
@@ -40,10 +38,7 @@ fn load(dir: &Path, config: &[&str], environment: &[(&str, &str)]) -> String {
     match config::load(&Sources { files, environment }) {
         Err(report) => said("not started", &report, dir),
         Ok(loaded) => {
-            let shared = Shared {
-                jwks: Arc::new(JwksStore::new()),
-                cache: Arc::new(Cache::new(loaded.config.cache_max_bytes)),
-            };
+            let shared = Shared::new(loaded.config.cache_max_bytes);
             let mut repository = Repository::new(Arc::new(loaded.config), shared);
             let rules = repository.reload();
             let mut report = loaded.report;
