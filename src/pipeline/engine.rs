@@ -8,6 +8,7 @@ use super::errors::select::{self, ErrorStep};
 use super::grant::{Grant, Reply};
 use super::handler::{Authentication, Exchange};
 use super::session::Session;
+use crate::matcher::Strategy;
 use crate::request::AccessRequest;
 use crate::rule::{Hit, Rule, RuleSet};
 
@@ -71,7 +72,10 @@ impl Engine {
             Err(denial) => return self.refuse(None, (denial, None), None, request),
         };
         let Hit { rule, captures, matched } = hit;
-        let mut exchange = Exchange { request, session: Session::new(captures, matched), context };
+        let glob = rule.pattern.as_ref().is_some_and(|p| p.strategy() == Strategy::Glob);
+        let mut session = Session::new(captures, matched);
+        session.glob = glob;
+        let mut exchange = Exchange { request, session, context };
         match run(&rule, &mut exchange).await {
             Ok(()) => {
                 let grant = Grant::new(Arc::clone(&rule), exchange.session);

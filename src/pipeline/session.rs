@@ -24,6 +24,8 @@ pub struct Session {
     pub captures: Captures,
     /// The text that the groups are positions in.
     pub matched: Matched,
+    /// Whether the pattern is a glob.
+    pub glob: bool,
 }
 
 /// The text that a rule's pattern matched.
@@ -55,6 +57,7 @@ impl Session {
             headers: HeaderList::default(),
             captures,
             matched,
+            glob: false,
         }
     }
 }

@@ -53,14 +53,17 @@ fn host_name_len(host: &str) -> Option<usize> {
     if host.starts_with('[') {
         let end = host.find(']')?;
         let inner = host.get(1..end)?;
-        let ok = !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'));
+        let ok =
+            !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'));
         return ok.then_some(end + 1);
     }
     let len = host.find(':').unwrap_or(host.len());
     let name = host.get(..len)?;
     let ok = !name.is_empty()
         && name.bytes().all(|b| {
-            b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'\'') || b >= 0x80
+            b.is_ascii_alphanumeric()
+                || matches!(b, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'\'')
+                || b >= 0x80
         });
     ok.then_some(len)
 }

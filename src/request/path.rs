@@ -180,7 +180,8 @@ fn build(tokens: &[Token], variant: Variant) -> CanonicalPath {
     let mut segment: Vec<u8> = Vec::new();
     let mut ends_in_slash = false;
     for &token in tokens {
-        if (variant.nul_ends && token.byte == 0) || (variant.hash_ends && !token.decoded && token.byte == b'#')
+        if (variant.nul_ends && token.byte == 0)
+            || (variant.hash_ends && !token.decoded && token.byte == b'#')
         {
             break;
         }

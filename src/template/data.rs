@@ -19,15 +19,22 @@ pub struct Data<'d> {
     pub header: &'d HeaderList,
     /// `.MatchContext.Method`, `.URL`, `.Header`
     pub request: &'d AccessRequest<'d>,
-    /// `.MatchContext.RegexpCaptureGroups`
+    /// `.MatchContext.CaptureGroups`
     pub captures: &'d Captures,
+    /// Whether the pattern is a glob: `.MatchContext.RegexpCaptureGroups` is empty then, as in Oathkeeper.
+    pub glob: bool,
     /// The text that the groups are positions in.
     pub matched: &'d str,
 }
 
 impl<'d> Data<'d> {
-    /// The text of a capture group; `None` when there are not so many groups.
+    /// The text of a capture group of a regular expression; `None` when there are not so many groups.
     pub(super) fn capture(&self, index: usize) -> Option<Cow<'d, str>> {
+        if self.glob { None } else { self.group(index) }
+    }
+
+    /// The text of a capture group of any pattern; `None` when there are not so many groups.
+    pub(super) fn group(&self, index: usize) -> Option<Cow<'d, str>> {
         self.captures.get(index, self.matched).map(Cow::Borrowed)
     }
 

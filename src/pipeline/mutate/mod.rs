@@ -28,6 +28,7 @@ pub fn template_data<'d>(exchange: &'d Exchange<'_>) -> template::Data<'d> {
         header: &exchange.session.headers,
         request: exchange.request,
         captures: &exchange.session.captures,
+        glob: exchange.session.glob,
         matched: exchange.session.matched.text(exchange.request),
     }
 }

@@ -35,7 +35,7 @@ const fn method(takes: &'static [Kind], gives: Kind) -> Member {
 pub fn names(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Session => &["Subject", "Extra", "Header", "MatchContext", "Copy"],
-        Kind::Match => &["RegexpCaptureGroups", "URL", "Method", "Header"],
+        Kind::Match => &["RegexpCaptureGroups", "CaptureGroups", "URL", "Method", "Header"],
         Kind::Url => &[
             "Scheme",
             "Host",
@@ -117,7 +117,7 @@ pub fn of(kind: Kind, name: &str) -> Member {
             _ => Member::Unknown,
         },
         Kind::Match => match name {
-            "RegexpCaptureGroups" => Member::Field(Kind::List),
+            "RegexpCaptureGroups" | "CaptureGroups" => Member::Field(Kind::List),
             "URL" => Member::Field(Kind::Url),
             "Method" => Member::Field(Kind::Text),
             "Header" => Member::Field(Kind::Headers),
@@ -219,6 +219,7 @@ pub fn get<'d>(value: &Value<'d>, name: &str, args: &Args<'_, 'd>) -> Answer<'d>
         Value::Session(view) => Ok(of_session(view, name)),
         Value::Match(view) => Ok(match name {
             "RegexpCaptureGroups" => Value::List(view.captures()),
+            "CaptureGroups" => Value::List(view.groups()),
             "URL" => Value::Url(view.url()),
             "Method" => Value::text(view.data.request.method()),
             _ => Value::Fields(Fields::Request(view)),

@@ -27,6 +27,12 @@ impl<'d> View<'d> {
         List::texts::<Cow<'d, str>>((0..count).filter_map(|index| self.data.capture(index)))
     }
 
+    /// `.MatchContext.CaptureGroups`
+    pub fn groups(&self) -> List<'d> {
+        let count = self.data.captures.len();
+        List::texts::<Cow<'d, str>>((0..count).filter_map(|index| self.data.group(index)))
+    }
+
     /// `.MatchContext.URL`
     pub fn url(&'d self) -> Rc<Url<'d>> {
         Rc::new(Url::of(&self.data))

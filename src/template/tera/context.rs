@@ -76,7 +76,9 @@ impl Wanted {
     pub fn captures(&self) -> bool {
         self.0.iter().any(|(spelling, keys)| {
             spelling.part == Part::Match
-                && (keys.has("RegexpCaptureGroups") || keys.has("regexp_capture_groups"))
+                && ["RegexpCaptureGroups", "regexp_capture_groups", "CaptureGroups", "capture_groups"]
+                    .iter()
+                    .any(|key| keys.has(key))
         })
     }
 
@@ -122,6 +124,9 @@ fn match_context(keys: &Keys, lower: bool, data: &Data<'_>) -> Value {
     add(named("Header", "header"), &|| fields(data.request_headers()));
     add(named("RegexpCaptureGroups", "regexp_capture_groups"), &|| {
         (0..data.captures.len()).filter_map(|index| data.capture(index)).collect()
+    });
+    add(named("CaptureGroups", "capture_groups"), &|| {
+        (0..data.captures.len()).filter_map(|index| data.group(index)).collect()
     });
     add(named("URL", "url"), &|| {
         let url = Url::of(data);

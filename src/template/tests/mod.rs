@@ -108,6 +108,7 @@ impl Scene {
             header: &self.header,
             request: &request,
             captures: &self.captures,
+            glob: false,
             matched: &matched,
         };
         template.render(&data).map_err(|error| error.0)
