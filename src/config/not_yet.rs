@@ -20,12 +20,7 @@ const SETTINGS: &[&str] = &[
     "/tracing",
 ];
 
-const HANDLERS: &[(Stage, &str)] = &[
-    (Stage::Authorizers, "keto_engine_acp_ory"),
-    (Stage::Authorizers, "remote"),
-    (Stage::Authorizers, "remote_json"),
-    (Stage::Mutators, "hydrator"),
-];
+const HANDLERS: &[(Stage, &str)] = &[];
 
 /// Schemes of `access_rules.repositories`.
 const REPOSITORIES: &[&str] = &["http", "https", "s3", "gs", "azblob"];

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::files::Files;
 use crate::cache::Cache;
 use crate::keys::JwksStore;
 use crate::upstream::Fetch;
@@ -18,6 +19,8 @@ pub struct Shared {
     pub cache: Arc<Cache>,
     /// Calls to backends that are under way.
     pub calls: Arc<Calls>,
+    /// Files that handlers read, as last read without error.
+    pub files: Arc<Files>,
 }
 
 impl Shared {
@@ -27,6 +30,7 @@ impl Shared {
             jwks: Arc::new(JwksStore::new()),
             cache: Arc::new(Cache::new(cache_bytes)),
             calls: Arc::default(),
+            files: Arc::default(),
         }
     }
 }

@@ -100,6 +100,7 @@ impl Denial {
             Self::Unauthenticated { .. } => "Access credentials are invalid",
             Self::Forbidden { .. } => "Access credentials are not sufficient to access this resource",
             Self::TooManyRequests { .. } => "Too many requests",
+            Self::CouldNotDecide { status: 408 | 413, .. } => "The body of the request could not be read",
             Self::CouldNotDecide { .. } => "A service that takes part in the decision did not answer",
             Self::Misconfigured { message, .. } => message,
         }

@@ -107,10 +107,14 @@ impl Engine {
 /// Takes a request through the steps of a rule.
 async fn run(rule: &Rule, exchange: &mut Exchange<'_>) -> Result<(), Refused> {
     authenticate(rule, exchange).await?;
-    let step = &rule.authorizer;
-    let at = || Some(Stage { kind: "authorizer", handler: step.id.clone() });
-    let authorizer = step.handler.as_ref().map_err(|d| (d.clone(), at()))?;
-    authorizer.authorize(exchange).get().await.map_err(|d| (d, at()))?;
+    if rule.authorizers.is_empty() {
+        return Err((empty("No authorization handler was set in the rule"), None));
+    }
+    for step in &rule.authorizers {
+        let at = || Some(Stage { kind: "authorizer", handler: step.id.clone() });
+        let authorizer = step.handler.as_ref().map_err(|d| (d.clone(), at()))?;
+        authorizer.authorize(exchange).get().await.map_err(|d| (d, at()))?;
+    }
     if rule.mutators.is_empty() {
         return Err((empty("No mutation handler was set in the rule"), None));
     }

@@ -61,6 +61,11 @@ pub trait Authenticator: Send + Sync {
 pub trait Authorizer: Send + Sync {
     /// Lets the request pass or denies it.
     fn authorize<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Answer<'a, ()>;
+
+    /// Names of headers that this authorizer may set, so that a client's own can be kept out.
+    fn header_names(&self) -> Vec<http::HeaderName> {
+        Vec::new()
+    }
 }
 
 /// What does the upstream learn?

@@ -10,13 +10,17 @@ pub mod context;
 pub mod denial;
 mod engine;
 pub mod errors;
+pub mod files;
 pub mod grant;
 pub mod handler;
 pub mod json_path;
 pub mod mutate;
 pub mod outage;
+pub mod patience;
 pub mod session;
 pub mod step;
+#[cfg(test)]
+pub(crate) mod trial;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -4,6 +4,7 @@
 //! makes the one form that matcher, templates, redirects and logs see. A path that upstreams may read
 //! differently gets several [`Reading`]s, and the matcher asks for a rule that all of them meet.
 
+pub mod body;
 pub mod headers;
 pub mod host;
 pub mod path;
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+pub use body::Body;
 pub use headers::Headers;
 use smallvec::SmallVec;
 
@@ -59,6 +61,7 @@ pub struct AccessRequest<'r> {
     parts: Parts<'r>,
     readings: SmallVec<[Reading; 1]>,
     headers: &'r dyn Headers,
+    body: Option<&'r dyn Body>,
 }
 
 /// One way to read the request's URL: `scheme://host/path`, all canonical.
@@ -98,7 +101,14 @@ impl<'r> AccessRequest<'r> {
                 readings = all.unwrap_or_default();
             }
         }
-        Ok(Self { parts, readings, headers })
+        Ok(Self { parts, readings, headers, body: None })
+    }
+
+    /// The same with the client's body.
+    #[must_use]
+    pub fn with_body(mut self, body: &'r dyn Body) -> Self {
+        self.body = Some(body);
+        self
     }
 
     /// Every way the URL may be read; empty when no rule could mean it.
@@ -152,6 +162,11 @@ impl<'r> AccessRequest<'r> {
     /// The client's header fields, as the gateway handed them on.
     pub fn headers(&self) -> &'r dyn Headers {
         self.headers
+    }
+
+    /// The client's body, where the gateway handed one on.
+    pub fn body(&self) -> Option<&'r dyn Body> {
+        self.body
     }
 
     /// The address that IP conditions look at: the other end of the connection.

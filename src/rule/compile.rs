@@ -11,7 +11,7 @@ use crate::config::{Config, Stage};
 use crate::diagnostic::{Finding, Report, Severity, Source};
 use crate::matcher::Pattern;
 use crate::pipeline::errors::select::ErrorStep;
-use crate::pipeline::handler::{BuildContext, Registration};
+use crate::pipeline::handler::{Authorizer, BuildContext, Registration};
 use crate::pipeline::step::{self, Step};
 use crate::pipeline::{Engine, Shared, authn, authz, mutate};
 
@@ -23,6 +23,7 @@ pub fn engine<'d>(
 ) -> (Engine, Report) {
     let mut report = Report::default();
     let mut rules = Vec::new();
+    shared.files.begin();
     for document in documents {
         report.extend(document.warnings.clone());
         for written in &document.rules {
@@ -64,9 +65,7 @@ pub fn rule(
         &context,
         &mut findings,
     );
-    let (authorizer, found) =
-        step::build(Stage::Authorizers, authz::REGISTRY, &config.authorizers, &spec.authorizer, &context);
-    findings.extend(found.into_iter().map(|f| f.under("/authorizer")));
+    let authorizers = authorizers(config, spec, &context, &mut findings);
     let mutators = steps(
         Stage::Mutators,
         mutate::REGISTRY,
@@ -83,7 +82,7 @@ pub fn rule(
         index: written.index,
         pattern,
         authenticators,
-        authorizer,
+        authorizers,
         mutators,
         errors,
         valid,
@@ -165,6 +164,37 @@ fn steps<T: ?Sized>(
         steps.push(step);
     }
     steps
+}
+
+/// `authorizer`, or all of `authorizers`. A rule without either gets a step that lets nobody pass.
+fn authorizers(
+    config: &Config,
+    spec: &RuleSpec,
+    context: &BuildContext<'_>,
+    findings: &mut Vec<Finding>,
+) -> Vec<Step<dyn Authorizer>> {
+    let Some(written) = spec.authorizers.as_deref().filter(|list| !list.is_empty()) else {
+        if spec.authorizers.is_some() {
+            let message = "`authorizers` must not be empty";
+            findings.push(
+                Finding::error("missing-handlers", "/authorizers", message)
+                    .help("add `handler: allow` to let everybody pass who is authenticated"),
+            );
+        }
+        let (stage, handlers) = (Stage::Authorizers, &config.authorizers);
+        let (step, found) = step::build(stage, authz::REGISTRY, handlers, &spec.authorizer, context);
+        findings.extend(found.into_iter().map(|f| f.under("/authorizer")));
+        return vec![step];
+    };
+    if spec.authorizer != HandlerSpec::default() {
+        let message = "the rule has both `authorizer` and `authorizers`";
+        findings.push(
+            Finding::error("two-of-one-kind", "/authorizers", message)
+                .at_key()
+                .help("put the single one into the list as well"),
+        );
+    }
+    steps(Stage::Authorizers, authz::REGISTRY, &config.authorizers, Some(written), context, findings)
 }
 
 fn errors(

@@ -130,7 +130,7 @@ fn drop_nulls(rule: &mut Value) {
             object.retain(|_, value| !value.is_null());
         }
     }
-    for key in ["authenticators", "mutators", "errors"] {
+    for key in ["authenticators", "authorizers", "mutators", "errors"] {
         let handlers = rule.get_mut(key).and_then(Value::as_array_mut);
         for handler in handlers.into_iter().flatten().filter_map(Value::as_object_mut) {
             handler.retain(|_, value| !value.is_null());

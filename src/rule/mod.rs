@@ -35,8 +35,8 @@ pub struct Rule {
     pub pattern: Option<Pattern>,
     /// Who is calling?
     pub authenticators: Vec<Step<dyn Authenticator>>,
-    /// May they?
-    pub authorizer: Step<dyn Authorizer>,
+    /// May they? All have to agree; there is at least one.
+    pub authorizers: Vec<Step<dyn Authorizer>>,
     /// What does the upstream learn?
     pub mutators: Vec<Step<dyn Mutator>>,
     /// How is a refusal put?

@@ -18,8 +18,11 @@ pub struct RuleSpec {
     pub matches: Option<MatchSpec>,
     /// Tried in order; the first responsible one decides.
     pub authenticators: Option<Vec<HandlerSpec>>,
-    /// Exactly one.
+    /// Exactly one, unless `authorizers` is there.
     pub authorizer: HandlerSpec,
+    /// All of them, in order; the first denial counts. Not in Oathkeeper.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorizers: Option<Vec<HandlerSpec>>,
     /// All of them, in order.
     pub mutators: Option<Vec<HandlerSpec>>,
     /// Who shapes a refusal, when.

@@ -30,6 +30,9 @@ pub(super) fn from_error(error: &ValidationError<'_>, shape: &Value) -> Vec<Find
             let place = if pointer.is_empty() { String::new() } else { format!(" in {subject}") };
             one("missing-key", format!("the key {key} is missing{place}"))
         }
+        ValidationErrorKind::AnyOf { context } if !keys_wanted(context).is_empty() => {
+            one("missing-key", format!("one of the keys {} is missing", keys_wanted(context)))
+        }
         ValidationErrorKind::Type { kind } => {
             let wanted = expected.map_or_else(|| types(kind), str::to_owned);
             let mut finding =
@@ -60,6 +63,23 @@ pub(super) fn from_error(error: &ValidationError<'_>, shape: &Value) -> Vec<Find
         _ => one("invalid", format!("{subject} is not valid: {}", error.masked())),
     };
     vec![finding]
+}
+
+/// The keys of which one is missing; empty where something else is wrong.
+fn keys_wanted(branches: &[Vec<ValidationError<'_>>]) -> String {
+    let mut keys = Vec::new();
+    for branch in branches {
+        match branch.as_slice() {
+            [error] => match error.kind() {
+                ValidationErrorKind::Required { property } => {
+                    keys.push(property.as_str().unwrap_or_default());
+                }
+                _ => return String::new(),
+            },
+            _ => return String::new(),
+        }
+    }
+    one_of(keys)
 }
 
 fn unknown_key(pointer: &str, key: &str, node: &Value) -> Finding {

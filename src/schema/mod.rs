@@ -134,7 +134,7 @@ macro_rules! handlers {
 const HANDLERS: &[Known] = handlers! {
     Authenticators "authenticators": "anonymous" "noop" "unauthorized" "cookie_session" "bearer_token" "jwt"
         "oauth2_client_credentials" "oauth2_introspection";
-    Authorizers "authorizers": "allow" "deny" "keto_engine_acp_ory" "remote" "remote_json";
+    Authorizers "authorizers": "allow" "deny" "allow_list" "keto_engine_acp_ory" "remote" "remote_json";
     Mutators "mutators": "noop" "cookie" "header" "hydrator" "id_token";
     Errors "errors": "json" "redirect" "www_authenticate";
 };

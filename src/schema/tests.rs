@@ -175,7 +175,7 @@ fn a_rule_is_checked_as_written() {
     unknown-key /match/metods: there is no key `metods` in `match`, it is ignored (did you mean `methods`?)
     wrong-type /mutators/0: `mutators[0]` must be an object, not text
     missing-key /mutators/1: the key `handler` is missing in `mutators[1]`
-    unknown-key /nonsense: there is no key `nonsense`, it is ignored (known here: `id`, `version`, `description`, `match`, `authenticators`, `authorizer`, `mutators`, `errors`, `upstream`)
+    unknown-key /nonsense: there is no key `nonsense`, it is ignored (known here: `id`, `version`, `description`, `match`, `authenticators`, `authorizer`, `authorizers`, `mutators`, `errors`, `upstream`)
     ");
     let null = json!({"id": null, "match": null, "authenticators": null, "authorizer": null, "mutators": null, "errors": null, "upstream": null});
     assert_eq!(rule().check(&null), []);

@@ -35,12 +35,16 @@ pub struct Worker {
 }
 
 /// Answers one request.
-pub async fn serve(request: HttpRequest, payload: web::Payload, worker: Rc<Worker>) -> HttpResponse<BoxBody> {
+pub async fn serve(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    worker: Rc<Worker>,
+) -> HttpResponse<BoxBody> {
     let snapshot = worker.live.load_full();
     let mut reply = if snapshot.cors.enabled() && cors::is_preflight(&request) {
         snapshot.cors.preflight(&request)
     } else {
-        route(&request, &snapshot, &worker).await
+        route(&request, &mut payload, &snapshot, &worker).await
     };
     if snapshot.cors.enabled() && !cors::is_preflight(&request) {
         snapshot.cors.add_headers(&request, &mut reply);
@@ -49,10 +53,15 @@ pub async fn serve(request: HttpRequest, payload: web::Payload, worker: Rc<Worke
     response(reply, request.method().as_str() == "HEAD")
 }
 
-async fn route(request: &HttpRequest, snapshot: &Snapshot, worker: &Worker) -> Reply {
+async fn route(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    snapshot: &Snapshot,
+    worker: &Worker,
+) -> Reply {
     let path = request.uri().path();
     if let Some((below, dialect)) = endpoint(path, snapshot) {
-        return decisions::decide(request, below, dialect, snapshot, &worker.context).await;
+        return decisions::decide(request, payload, below, dialect, snapshot, &worker.context).await;
     }
     if !matches!(request.method().as_str(), "GET" | "HEAD") {
         return not_found::page(request);

@@ -2,18 +2,20 @@
 
 use std::net::IpAddr;
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, web};
 use tracing::{Level, enabled, info, warn};
 
+use super::body;
 use super::headers::RequestHeaders;
 use super::live::Snapshot;
 use crate::gateway::{Asked, Dialect};
 use crate::pipeline::{Context, Decision, Denial, Detail, Reply};
 use crate::request::{AccessRequest, Parts};
 
-/// Decides on what a gateway asks at `path` (below the endpoint).
+/// Decides on what a gateway asks at `path` (below the endpoint). Handlers may read the body.
 pub async fn decide(
     request: &HttpRequest,
+    payload: &mut web::Payload,
     path: &str,
     dialect: &dyn Dialect,
     snapshot: &Snapshot,
@@ -35,8 +37,9 @@ pub async fn decide(
         peer: head.peer_addr.map(|a| a.ip()),
     };
     let parts = dialect.read(&asked);
+    let body = body::of(request, payload);
     let access = match AccessRequest::new(parts.clone(), &headers) {
-        Ok(access) => access,
+        Ok(access) => access.with_body(&body),
         Err(error) => return refuse_unread(parts, error.to_string(), &headers, dialect, snapshot),
     };
     let decision = snapshot.engine.decide(&access, context).await;

@@ -49,12 +49,16 @@ impl Reloader {
 
     fn folders(&self) -> Vec<PathBuf> {
         let configs = self.sources.files.iter().map(|f| parent(f));
-        self.repository.watched_folders().into_iter().chain(configs).collect()
+        let of_handlers = self.live.shared.files.paths().into_iter().map(|f| parent(&f));
+        self.repository.watched_folders().into_iter().chain(configs).chain(of_handlers).collect()
     }
 
-    /// Every file whose change is a reason to reload.
+    /// Every file whose change is a reason to reload. That one was not named before is one as well: it may have
+    /// changed since it was read.
     pub fn files(&self) -> Vec<PathBuf> {
-        self.repository.files().into_iter().chain(self.sources.files.iter().cloned()).collect()
+        let of_handlers = self.live.shared.files.paths();
+        let configs = self.sources.files.iter().cloned();
+        self.repository.files().into_iter().chain(configs).chain(of_handlers).collect()
     }
 
     /// One reload: configuration first, then the rules under it. What is broken leaves what was in force.

@@ -82,7 +82,7 @@ fn why(miss: &NearMiss) -> String {
 fn steps(rule: &Rule) -> [(&'static str, Vec<&str>); 4] {
     [
         ("authenticators", rule.authenticators.iter().map(|step| step.id.as_str()).collect()),
-        ("authorizer", vec![rule.authorizer.id.as_str()]),
+        ("authorizer", rule.authorizers.iter().map(|step| step.id.as_str()).collect()),
         ("mutators", rule.mutators.iter().map(|step| step.id.as_str()).collect()),
         ("errors", rule.errors.iter().map(|step| step.id.as_str()).collect()),
     ]

@@ -10,6 +10,7 @@ const RULE: &[&str] = &[
     "match",
     "authenticators",
     "authorizer",
+    "authorizers",
     "mutators",
     "errors",
     "upstream",
@@ -27,7 +28,7 @@ pub fn fold_rule_keys(rule: &mut Value) {
         let known = match key.as_str() {
             "match" => MATCH,
             "upstream" => UPSTREAM,
-            "authorizer" | "authenticators" | "mutators" | "errors" => HANDLER,
+            "authorizer" | "authorizers" | "authenticators" | "mutators" | "errors" => HANDLER,
             _ => continue,
         };
         match inner {

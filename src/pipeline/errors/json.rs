@@ -53,7 +53,7 @@ impl ErrorHandler for Json {
 /// What clients read where the operator did not ask for more: nothing that helps an attacker.
 fn quiet_message(status: u16) -> &'static str {
     match status {
-        400 => "The request was malformed or contained invalid parameters",
+        400 | 408 | 413 => "The request was malformed or contained invalid parameters",
         401 => "The request could not be authorized",
         403 => "The requested action was forbidden",
         404 => "The requested resource could not be found",

@@ -80,7 +80,7 @@ impl Condition {
 /// The denial under the name that `when.error` uses: the status in words.
 fn error_name(denial: &Denial) -> &'static str {
     match denial.status() {
-        400 => "bad_request",
+        400 | 408 | 413 => "bad_request",
         401 => "unauthorized",
         403 => "forbidden",
         404 => "not_found",

@@ -54,16 +54,29 @@ impl JsonPath {
         self.follow(value).filter(|found| !found.is_null())
     }
 
-    fn follow<'v>(&self, value: &'v Value) -> Option<Cow<'v, Value>> {
-        let mut current = Cow::Borrowed(value);
-        for step in &self.0 {
-            current = match current {
-                Cow::Borrowed(value) => step.follow(value)?,
-                Cow::Owned(value) => Cow::Owned(step.follow(&value)?.into_owned()),
-            };
-        }
-        Some(current)
+    /// The same in the members of an object.
+    pub fn find_in<'v>(&self, object: &'v Map<String, Value>) -> Option<Cow<'v, Value>> {
+        let found = match self.0.split_first() {
+            Some((Step::Key(key), rest)) => follow(rest, object.get(key)?)?,
+            _ => Cow::Owned(self.follow(&Value::Object(object.clone()))?.into_owned()),
+        };
+        Some(found).filter(|found| !found.is_null())
     }
+
+    fn follow<'v>(&self, value: &'v Value) -> Option<Cow<'v, Value>> {
+        follow(&self.0, value)
+    }
+}
+
+fn follow<'v>(steps: &[Step], value: &'v Value) -> Option<Cow<'v, Value>> {
+    let mut current = Cow::Borrowed(value);
+    for step in steps {
+        current = match current {
+            Cow::Borrowed(value) => step.follow(value)?,
+            Cow::Owned(value) => Cow::Owned(step.follow(&value)?.into_owned()),
+        };
+    }
+    Some(current)
 }
 
 impl Step {

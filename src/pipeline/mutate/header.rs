@@ -7,14 +7,14 @@ use super::{Named, header_value, named_templates, template_data, template_fault,
 use crate::diagnostic::Finding;
 use crate::pipeline::denial::Denial;
 use crate::pipeline::handler::{Answer, BuildContext, Exchange, Mutator, Registration};
-use crate::template::Purpose;
+use crate::template::{self, Purpose};
 
 /// How the registry knows it.
 pub const REGISTRATION: Registration<dyn Mutator> = Registration { id: "header", build };
 
 /// Headers of one connection or of the message's framing: a gateway that copied them would break its own
 /// (RFC 9110 section 7.6.1).
-const NEVER_SET: &[&str] = &[
+pub(in crate::pipeline) const NEVER_SET: &[&str] = &[
     "connection",
     "content-length",
     "keep-alive",
@@ -26,35 +26,74 @@ const NEVER_SET: &[&str] = &[
 ];
 
 struct Header {
-    headers: Vec<(HeaderName, HeaderText)>,
-}
-
-/// A header's value: known at load, or rendered.
-enum HeaderText {
-    Fixed(HeaderValue),
-    Rendered(crate::template::Template),
+    headers: HeaderTemplates,
 }
 
 fn build(context: &BuildContext<'_>, config: &Value) -> Result<Box<dyn Mutator>, Vec<Finding>> {
     let settings = templates(config, context.templates);
-    let named = named_templates(config, "headers", Purpose::Header, settings, |written| {
-        let name = HeaderName::from_bytes(written.as_bytes())
-            .map_err(|_| format!("`{written}` cannot be the name of a header"))?;
-        Ok((!NEVER_SET.contains(&name.as_str())).then(|| Name(name)))
-    })?;
-    let mut headers = Vec::with_capacity(named.len());
-    for Named { name: Name(name), template } in named {
-        let value = match template.literal().map(header_value) {
-            None => HeaderText::Rendered(template),
-            Some(Some(value)) => HeaderText::Fixed(value),
-            Some(None) => {
-                let message = format!("the value of `{name}` holds a line end or another control character");
-                return Err(vec![Finding::error("bad-header-value", "/headers", message)]);
-            }
-        };
-        headers.push((name, value));
-    }
+    let headers = HeaderTemplates::read(config, Purpose::Header, settings, NEVER_SET)?;
     Ok(Box::new(Header { headers }))
+}
+
+/// `headers` of a configuration: name to template, sorted by name.
+pub(in crate::pipeline) struct HeaderTemplates(Vec<(HeaderName, HeaderText)>);
+
+/// A header's value: known at load, or rendered.
+pub(in crate::pipeline) enum HeaderText {
+    Fixed(HeaderValue),
+    Rendered(crate::template::Template),
+}
+
+impl HeaderTemplates {
+    /// Reads `headers`; names in `never_set` are left out.
+    pub(in crate::pipeline) fn read(
+        config: &Value,
+        purpose: Purpose,
+        settings: template::Settings,
+        never_set: &[&str],
+    ) -> Result<Self, Vec<Finding>> {
+        let named = named_templates(config, "headers", purpose, settings, |written| {
+            let name = HeaderName::from_bytes(written.as_bytes())
+                .map_err(|_| format!("`{written}` cannot be the name of a header"))?;
+            Ok((!never_set.contains(&name.as_str())).then(|| Name(name)))
+        })?;
+        let mut headers = Vec::with_capacity(named.len());
+        for Named { name: Name(name), template } in named {
+            let value = match template.literal().map(header_value) {
+                None => HeaderText::Rendered(template),
+                Some(Some(value)) => HeaderText::Fixed(value),
+                Some(None) => {
+                    let message =
+                        format!("the value of `{name}` holds a line end or another control character");
+                    return Err(vec![Finding::error("bad-header-value", "/headers", message)]);
+                }
+            };
+            headers.push((name, value));
+        }
+        Ok(Self(headers))
+    }
+
+    /// Every header with its value, to be worked out with [`HeaderText::value`].
+    pub(in crate::pipeline) fn iter(&self) -> impl Iterator<Item = &(HeaderName, HeaderText)> {
+        self.0.iter()
+    }
+}
+
+impl HeaderText {
+    /// The value for a request.
+    pub(in crate::pipeline) fn value(
+        &self,
+        name: &HeaderName,
+        exchange: &Exchange<'_>,
+    ) -> Result<HeaderValue, Denial> {
+        match self {
+            Self::Fixed(value) => Ok(value.clone()),
+            Self::Rendered(template) => {
+                let text = template.render(&template_data(exchange)).map_err(template_fault)?;
+                header_value(&text).ok_or_else(|| unusable_value(name, exchange))
+            }
+        }
+    }
 }
 
 /// Header names sort by their text.
@@ -75,14 +114,8 @@ impl Ord for Name {
 
 impl Header {
     fn set(&self, exchange: &mut Exchange<'_>) -> Result<(), Denial> {
-        for (name, value) in &self.headers {
-            let value = match value {
-                HeaderText::Fixed(value) => value.clone(),
-                HeaderText::Rendered(template) => {
-                    let text = template.render(&template_data(exchange)).map_err(template_fault)?;
-                    header_value(&text).ok_or_else(|| unusable_value(name, exchange))?
-                }
-            };
+        for (name, text) in self.headers.iter() {
+            let value = text.value(name, exchange)?;
             exchange.session.headers.set(name.clone(), value);
         }
         Ok(())

@@ -5,6 +5,7 @@
 
 pub mod cookie;
 pub mod header;
+pub mod hydrator;
 pub mod id_token;
 pub mod noop;
 
@@ -17,8 +18,13 @@ use crate::diagnostic::{Finding, pointer_token};
 use crate::template::{self, Purpose, Template};
 
 /// Every mutator, in the order of the documentation.
-pub const REGISTRY: &[Registration<dyn Mutator>] =
-    &[noop::REGISTRATION, header::REGISTRATION, cookie::REGISTRATION, id_token::REGISTRATION];
+pub const REGISTRY: &[Registration<dyn Mutator>] = &[
+    noop::REGISTRATION,
+    header::REGISTRATION,
+    cookie::REGISTRATION,
+    hydrator::REGISTRATION,
+    id_token::REGISTRATION,
+];
 
 /// What templates see of an exchange.
 pub fn template_data<'d>(exchange: &'d Exchange<'_>) -> template::Data<'d> {
@@ -77,7 +83,7 @@ fn named_templates<N: PartialEq + Ord>(
 }
 
 /// How a handler's templates are read: in the language it chooses, else as everywhere.
-fn templates(config: &Value, everywhere: template::Settings) -> template::Settings {
+pub(super) fn templates(config: &Value, everywhere: template::Settings) -> template::Settings {
     let engine = match config.get("template_engine").and_then(Value::as_str) {
         Some("tera") => template::Engine::Tera,
         Some("go") => template::Engine::Go,
@@ -104,7 +110,7 @@ fn unusable_value(name: &HeaderName, exchange: &Exchange<'_>) -> Denial {
 }
 
 /// A template that could not be carried out.
-fn template_fault(why: impl std::fmt::Display) -> Denial {
+pub(super) fn template_fault(why: impl std::fmt::Display) -> Denial {
     Denial::Misconfigured {
         message: "A template of the matching rule could not be rendered".into(),
         why: Detail::id("template-error").log(why),

@@ -378,8 +378,8 @@ impl<T: Send + Sync + 'static> Backend<T> {
             return;
         }
         let expires = [until, question.not_after].into_iter().flatten().min().unwrap_or(u64::MAX);
-        // Whole seconds, the begun one included: the exact end is in the entry.
-        let expires = expires.min(now.saturating_add(ttl.as_secs()).saturating_add(1));
+        // Whole seconds, both begun ones included: the exact end is in the entry.
+        let expires = expires.min(now.saturating_add(ttl.as_secs()).saturating_add(2));
         if expires <= now {
             return;
         }
