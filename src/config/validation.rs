@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Config, HandlerConfig, Handlers, Sources, Stage, Strategy, load};
+use super::{Config, HandlerConfig, Handlers, Sources, Stage, Strategy, load, merge};
 use crate::diagnostic::Report;
 use crate::pipeline::handler::Registration;
 use crate::pipeline::{authn, authz, errors, mutate};
@@ -33,19 +33,25 @@ fn switch_on<T: ?Sized>(handlers: &mut Handlers, stage: Stage, registry: &[Regis
         let schema = schema::handler(stage, registration.id);
         if let (Some(settings), Some(schema)) = (config.as_object_mut(), schema) {
             for (key, example) in indispensable(schema.document()) {
-                settings.entry(key).or_insert(example);
+                let setting = settings.entry(key).or_insert_with(|| example.clone());
+                // Of an object there may be defaults already.
+                *setting = merge(&example, setting);
             }
         }
     }
 }
 
-/// The settings that a schema requires, with the first example of each. Where it is an object, an empty
-/// one: what is in it would be mixed with what a rule says.
+/// The settings that a schema requires, with the first example of each, and of an object with what that
+/// requires. Where people name the keys it is empty: what is in it would be mixed with what a rule says.
 fn indispensable(schema: &Value) -> impl Iterator<Item = (&str, Value)> {
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
     required.filter_map(Value::as_str).filter_map(|key| {
-        let examples = schema.get("properties")?.get(key)?.get("examples")?;
-        let example = match examples.get(0)? {
+        let setting = schema.get("properties")?.get(key)?;
+        if setting.get("properties").is_some() {
+            let inner = indispensable(setting).map(|(key, example)| (key.to_owned(), example));
+            return Some((key, Value::Object(inner.collect::<Map<_, _>>())));
+        }
+        let example = match setting.get("examples")?.get(0)? {
             Value::Object(_) => Value::Object(Map::new()),
             example => example.clone(),
         };
@@ -71,7 +77,7 @@ mod tests {
             templates: config.templates,
             shared: &shared,
         };
-        let bare = |id: &str| HandlerSpec { handler: id.to_owned(), config: None };
+        let bare = |id: &str| HandlerSpec { handler: id.to_owned(), ..HandlerSpec::default() };
         for r in authn::REGISTRY {
             let stage = Stage::Authenticators;
             let (_, found) =

@@ -10,6 +10,7 @@ use super::handler::{Authentication, Exchange};
 use super::session::Session;
 use crate::matcher::Strategy;
 use crate::request::AccessRequest;
+use crate::rule::spec::OnFailure;
 use crate::rule::{Hit, Rule, RuleSet};
 
 /// Everything a decision needs, immutable: a reload makes another one.
@@ -135,16 +136,24 @@ async fn authenticate(rule: &Rule, exchange: &mut Exchange<'_>) -> Result<(), Re
     if rule.authenticators.is_empty() {
         return Err((empty("No authentication handler was set in the rule"), None));
     }
+    let mut failed = None;
     for step in &rule.authenticators {
         let at = || Some(Stage { kind: "authenticator", handler: step.id.clone() });
         let authenticator = step.handler.as_ref().map_err(|d| (d.clone(), at()))?;
         match authenticator.authenticate(exchange).get().await {
             Ok(Authentication::Subject) => return Ok(()),
             Ok(Authentication::NotResponsible) => {}
+            // Only a no to the credentials is one: who could not decide said nothing about them.
+            Err(denial @ (Denial::Unauthenticated { .. } | Denial::Forbidden { .. }))
+                if step.on_failure == OnFailure::Next =>
+            {
+                failed.get_or_insert((denial, at()));
+            }
             Err(denial) => return Err((denial, at())),
         }
     }
-    Err((Denial::Unauthenticated { why: Detail::id("no-authenticator-responsible") }, None))
+    let nobody = || (Denial::Unauthenticated { why: Detail::id("no-authenticator-responsible") }, None);
+    Err(failed.unwrap_or_else(nobody))
 }
 
 fn empty(message: &'static str) -> Denial {

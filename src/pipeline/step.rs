@@ -11,7 +11,7 @@ use super::handler::{BuildContext, ErrorHandler, Registration};
 use crate::config::{Handlers, Stage, merge};
 use crate::diagnostic::Finding;
 use crate::diagnostic::suggest::did_you_mean;
-use crate::rule::spec::HandlerSpec;
+use crate::rule::spec::{HandlerSpec, OnFailure};
 use crate::schema;
 
 /// A handler of a rule, or the denial that stands in its place.
@@ -20,6 +20,8 @@ pub struct Step<T: ?Sized> {
     pub id: String,
     /// The handler, or why there is none.
     pub handler: Result<Box<T>, Denial>,
+    /// What follows when it is an authenticator and refuses credentials.
+    pub on_failure: OnFailure,
 }
 
 impl<T: ?Sized> std::fmt::Debug for Step<T> {
@@ -45,7 +47,8 @@ pub fn build<T: ?Sized>(
 ) -> (Step<T>, Vec<Finding>) {
     let (built, findings) = try_build(stage, registry, handlers, written, context);
     let handler = built.map(|(handler, _)| handler).map_err(|fault| denial(stage, &fault, &written.handler));
-    (Step { id: written.handler.clone(), handler }, findings)
+    let on_failure = written.on_failure.unwrap_or_default();
+    (Step { id: written.handler.clone(), handler, on_failure }, findings)
 }
 
 /// Builds one error step, with its conditions.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::load::{Document, Written};
 use super::set::RuleSet;
-use super::spec::{HandlerSpec, MatchSpec, RuleSpec};
+use super::spec::{HandlerSpec, MatchSpec, OnFailure, RuleSpec};
 use super::{Rule, across};
 use crate::config::{Config, Stage};
 use crate::diagnostic::{Finding, Report, Severity, Source};
@@ -65,6 +65,7 @@ pub fn rule(
         &context,
         &mut findings,
     );
+    check_guests(spec, &mut findings);
     let authorizers = authorizers(config, spec, &context, &mut findings);
     let mutators = steps(
         Stage::Mutators,
@@ -138,6 +139,30 @@ fn check_upstream(spec: &RuleSpec, findings: &mut Vec<Finding>) {
         Finding::error("bad-url", "/upstream/url", message)
             .help("write an absolute URL such as `http://app:8080`"),
     );
+}
+
+/// Whoever shows wrong credentials becomes a guest who may everything: seldom what `on_failure` is for.
+fn check_guests(spec: &RuleSpec, findings: &mut Vec<Finding>) {
+    let authorizers = spec.authorizers.as_deref().unwrap_or(std::slice::from_ref(&spec.authorizer));
+    if authorizers.iter().any(|authorizer| authorizer.handler != "allow") {
+        return;
+    }
+    let written = spec.authenticators.as_deref().unwrap_or_default();
+    for (index, step) in written.iter().enumerate().filter(|(_, s)| s.on_failure == Some(OnFailure::Next)) {
+        let mut after = written.iter().skip(index + 1);
+        if let Some(guest) = after.find(|s| matches!(s.handler.as_str(), "anonymous" | "noop")) {
+            let message =
+                format!("whoever `{}` refuses gets in as a guest of `{}`", step.handler, guest.handler);
+            findings.push(
+                Finding::warning(
+                    "refused-becomes-guest",
+                    format!("/authenticators/{index}/on_failure"),
+                    message,
+                )
+                .help("use an authorizer that knows guests, or leave `on_failure` at `stop`"),
+            );
+        }
+    }
 }
 
 fn steps<T: ?Sized>(
@@ -224,8 +249,11 @@ fn fallback(config: &Config, shared: &Shared) -> Vec<ErrorStep> {
         .fallback
         .iter()
         .map(|id| {
-            let written = HandlerSpec { handler: id.clone(), config: None };
+            let written = HandlerSpec { handler: id.clone(), ..HandlerSpec::default() };
             step::build_error(&config.error_handlers, &written, &context).0
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,6 +65,20 @@ pub struct HandlerSpec {
     pub handler: String,
     /// Overrides of the handler's global configuration.
     pub config: Option<Value>,
+    /// What follows when an authenticator refuses credentials; other handlers have no use for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+}
+
+/// `on_failure`: what follows when an authenticator refuses the credentials it was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// The request is refused.
+    #[default]
+    Stop,
+    /// The next authenticator is asked.
+    Next,
 }
 
 /// Where the proxy sends what may pass.

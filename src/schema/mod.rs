@@ -133,7 +133,7 @@ macro_rules! handlers {
 /// Every handler, in the order of the pipeline.
 const HANDLERS: &[Known] = handlers! {
     Authenticators "authenticators": "anonymous" "noop" "unauthorized" "cookie_session" "bearer_token" "jwt"
-        "oauth2_client_credentials" "oauth2_introspection";
+        "oauth2_client_credentials" "oauth2_introspection" "basic" "api_key";
     Authorizers "authorizers": "allow" "deny" "allow_list" "keto_engine_acp_ory" "remote" "remote_json";
     Mutators "mutators": "noop" "cookie" "header" "hydrator" "id_token";
     Errors "errors": "json" "redirect" "www_authenticate";

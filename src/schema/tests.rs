@@ -81,7 +81,10 @@ fn defaults_of_absent_settings_are_filled_in() {
             json!({"jwks_ttl": "1m", "jwks_max_wait": "1s", "scope_strategy": "none", "leeway": "0s",
                 "accept_missing_use": false, "accept_missing_kid": false}),
         ),
-        ("/authenticators/anonymous", json!({"enabled": false, "config": {"subject": "anonymous"}})),
+        (
+            "/authenticators/anonymous",
+            json!({"enabled": false, "config": {"subject": "anonymous", "ignore_authorization": false}}),
+        ),
         ("/authenticators/noop", json!({"enabled": false})),
         (
             "/authenticators/oauth2_introspection/config",

@@ -16,7 +16,7 @@ use crate::cache::Key;
 pub const MOST_TO_ONE_SERVICE: usize = 256;
 
 /// What a call ended in, whatever its handler made of the answer.
-pub(super) type Outcome = Result<Arc<dyn Any + Send + Sync>, Fault>;
+type Outcome = Result<Arc<dyn Any + Send + Sync>, Fault>;
 
 type Landing = watch::Receiver<Option<Outcome>>;
 
@@ -55,8 +55,39 @@ impl Calls {
         gate
     }
 
+    /// Gets what `make` makes once for all who ask under the same key at the same time, in whatever worker.
+    /// Who makes it does so as part of its own future; when that goes away, whoever waits takes over. What
+    /// another made under the key has to be a `T`.
+    pub async fn share<T: Any + Send + Sync>(
+        self: &Arc<Self>,
+        key: Key,
+        make: impl AsyncFn() -> Result<Arc<T>, Fault>,
+    ) -> Result<Arc<T>, Fault> {
+        loop {
+            match self.join(key) {
+                Joined::Lead(leader) => {
+                    let outcome = make().await;
+                    leader.land(match &outcome {
+                        Ok(value) => Ok(value.clone()),
+                        Err(fault) => Err(fault.clone()),
+                    });
+                    return outcome;
+                }
+                Joined::Follow(follower) => match follower.landed().await {
+                    Some(Ok(value)) => match value.downcast() {
+                        Ok(value) => return Ok(value),
+                        // A key of another handler's making: no reason to trust it.
+                        Err(_) => return make().await,
+                    },
+                    Some(Err(fault)) => return Err(fault),
+                    None => {}
+                },
+            }
+        }
+    }
+
     /// Joins the call that asks the same, or becomes the one who makes it.
-    pub(super) fn join(self: &Arc<Self>, key: Key) -> Joined {
+    fn join(self: &Arc<Self>, key: Key) -> Joined {
         let mut flights = lock(&self.flights);
         if let Some(landing) = flights.get(&key) {
             return Joined::Follow(Follower(landing.clone()));
@@ -80,14 +111,14 @@ impl fmt::Debug for Calls {
 }
 
 /// Who makes the call, or waits for it.
-pub(super) enum Joined {
+enum Joined {
     Lead(Leader),
     Follow(Follower),
 }
 
 /// Makes the call for all. One that goes away without an outcome (its request was given up, its worker
 /// died) wakes the followers, the first of which takes over.
-pub(super) struct Leader {
+struct Leader {
     calls: Arc<Calls>,
     key: Key,
     sender: watch::Sender<Option<Outcome>>,
@@ -95,7 +126,7 @@ pub(super) struct Leader {
 
 impl Leader {
     /// Tells the followers how the call ended.
-    pub(super) fn land(self, outcome: Outcome) {
+    fn land(self, outcome: Outcome) {
         self.sender.send_replace(Some(outcome));
     }
 }
@@ -108,11 +139,11 @@ impl Drop for Leader {
 }
 
 /// Waits for a call that another makes.
-pub(super) struct Follower(Landing);
+struct Follower(Landing);
 
 impl Follower {
     /// How the call ended; `None` when whoever made it went away before.
-    pub(super) async fn landed(mut self) -> Option<Outcome> {
+    async fn landed(mut self) -> Option<Outcome> {
         match self.0.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone(),
             Err(_) => None,

@@ -232,7 +232,7 @@ fn broken_configurations_say_what_is_wrong() {
       error[unknown-key]: there is no key `prot` in `serve.api` (did you mean `port`?)
 
     an unknown authorizer: does not start
-      error[unknown-handler]: no authorizer is called `nobody` (known here: `allow`, `deny`, `keto_engine_acp_ory`, `remote`, `remote_json`)
+      error[unknown-handler]: no authorizer is called `nobody` (known here: `allow`, `deny`, `allow_list`, `keto_engine_acp_ory`, `remote`, `remote_json`)
 
     an unknown mutator: does not start
       error[unknown-handler]: no mutator is called `headers` (did you mean `header`?)
@@ -370,19 +370,15 @@ fn broken_configurations_say_what_is_wrong() {
 
     no action: does not start
       error[missing-key]: the key `required_action` is missing in `authorizers.keto_engine_acp_ory.config`
-      warning[not-implemented-yet]: the authorizer `keto_engine_acp_ory` is not implemented yet: rules that use it refuse every request
 
     no decision point: does not start
       error[missing-key]: the key `remote` is missing in `authorizers.remote.config`
-      warning[not-implemented-yet]: the authorizer `remote` is not implemented yet: rules that use it refuse every request
 
     no payload: does not start
       error[missing-key]: the key `payload` is missing in `authorizers.remote_json.config`
-      warning[not-implemented-yet]: the authorizer `remote_json` is not implemented yet: rules that use it refuse every request
 
     a header twice: does not start
       error[not-unique]: `authorizers.remote.config.forward_response_headers_to_upstream` must not list anything twice
-      warning[not-implemented-yet]: the authorizer `remote` is not implemented yet: rules that use it refuse every request
 
     a header that is a number: does not start
       error[wrong-type]: `mutators.header.config.headers.X-A` must be text, not a number (put it in quotes)
@@ -401,7 +397,6 @@ fn broken_configurations_say_what_is_wrong() {
 
     half of the credentials: does not start
       error[missing-key]: the key `password` is missing in `mutators.hydrator.config.api.auth.basic`
-      warning[not-implemented-yet]: the mutator `hydrator` is not implemented yet: rules that use it refuse every request
 
     a redirect with 307: does not start
       error[not-one-of]: `errors.handlers.redirect.config.code` must be `301` or `302`, not `307`

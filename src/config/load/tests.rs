@@ -61,7 +61,10 @@ fn without_any_source_the_defaults_count() {
             .map(|(id, _)| id.as_str())
             .collect();
     assert_eq!(enabled, ["json"]);
-    assert_eq!(config.authenticators.0["anonymous"].config, json!({"subject": "anonymous"}));
+    assert_eq!(
+        config.authenticators.0["anonymous"].config,
+        json!({"subject": "anonymous", "ignore_authorization": false})
+    );
     assert_eq!(config.authenticators.0["noop"].config, json!({}));
 }
 
@@ -328,7 +331,6 @@ fn what_is_not_built_yet_says_so_when_it_is_set() {
     a.yaml:5:1: warning[not-implemented-yet]: `tracing` is not implemented yet and has no effect
     a.yaml:7:12: warning[not-implemented-yet]: `profiling` is not implemented yet and has no effect
     a.yaml:8:23: warning[not-implemented-yet]: `log.redaction_text` is not implemented yet and has no effect
-    a.yaml:13:23: warning[not-implemented-yet]: the mutator `hydrator` is not implemented yet: rules that use it refuse every request
     a.yaml:15:18: warning[not-implemented-yet]: repositories from `https` are not implemented yet: its rules are missing
     ");
     assert_eq!(loaded.report.errors(), 0);

@@ -15,16 +15,20 @@ pub const REGISTRATION: Registration<dyn Authenticator> = Registration { id: "an
 struct Settings {
     #[serde(default)]
     subject: String,
+    #[serde(default)]
+    ignore_authorization: bool,
 }
 
 struct Anonymous {
     subject: Arc<str>,
+    ignore_authorization: bool,
 }
 
 fn build(_: &BuildContext<'_>, config: &Value) -> Result<Box<dyn Authenticator>, Vec<Finding>> {
     let settings: Settings = super::super::settings(config)?;
     let subject = if settings.subject.is_empty() { "anonymous" } else { &settings.subject };
-    Ok(Box::new(Anonymous { subject: Arc::from(subject) }))
+    let ignore_authorization = settings.ignore_authorization;
+    Ok(Box::new(Anonymous { subject: Arc::from(subject), ignore_authorization }))
 }
 
 impl Authenticator for Anonymous {
@@ -32,7 +36,7 @@ impl Authenticator for Anonymous {
         // Any credentials at all, even behind an empty field, are another handler's business.
         let mut credentials = false;
         exchange.request.headers().each("authorization", &mut |value| credentials |= !value.is_empty());
-        if credentials {
+        if credentials && !self.ignore_authorization {
             return Answer::Now(Ok(Authentication::NotResponsible));
         }
         exchange.session.subject = Arc::clone(&self.subject);

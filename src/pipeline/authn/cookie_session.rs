@@ -30,7 +30,7 @@ struct CookieSession {
 fn build(context: &BuildContext<'_>, config: &Value) -> Result<CookieSession, Vec<Finding>> {
     let own: Own = settings(config)?;
     let kind = Kind { id: "cookie_session", credential: COOKIE, subject_from: "subject" };
-    Ok(CookieSession { only: own.only, check: SessionCheck::build(&kind, context, config, own.common)? })
+    Ok(CookieSession { only: own.only, check: SessionCheck::build(&kind, context, config, &own.common)? })
 }
 
 impl Authenticator for CookieSession {

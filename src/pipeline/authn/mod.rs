@@ -5,15 +5,22 @@
 //! names a handler. What they do not do: decide whether the caller may (that is the authorizer's).
 
 pub mod anonymous;
+pub mod api_key;
+pub mod basic;
 mod basic_credentials;
 pub mod bearer_token;
 pub mod cookie_session;
+mod credential_file;
+#[cfg(test)]
+mod faults;
 pub mod jwt;
 pub mod noop;
 pub mod oauth2_client_credentials;
 pub mod oauth2_introspection;
 pub mod scope;
 mod session_check;
+#[cfg(test)]
+mod testing;
 mod token_endpoint;
 pub mod token_from;
 pub mod unauthorized;
@@ -30,4 +37,6 @@ pub const REGISTRY: &[Registration<dyn Authenticator>] = &[
     jwt::REGISTRATION,
     oauth2_introspection::REGISTRATION,
     oauth2_client_credentials::REGISTRATION,
+    basic::REGISTRATION,
+    api_key::REGISTRATION,
 ];

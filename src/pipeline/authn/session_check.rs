@@ -32,6 +32,7 @@ const TTL: std::time::Duration = std::time::Duration::from_secs(60);
 /// The settings that both handlers have.
 #[derive(Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "as Oathkeeper names them")]
 pub(super) struct Settings {
     check_session_url: String,
     preserve_path: bool,
@@ -82,13 +83,19 @@ pub(super) struct SessionCheck {
     /// Scheme, userinfo, host and port of the service.
     origin: String,
     path: Option<String>,
-    query: Option<Option<String>>,
+    query: Query,
     method: Option<Method>,
     preserve_host: bool,
     forwarded: Forwarded,
     additional: HeaderFields,
     on_backend_error: OnBackendError,
     backend: Backend<Checked>,
+}
+
+/// The query that the service is asked with.
+enum Query {
+    Fixed(Option<String>),
+    OfRequest,
 }
 
 /// What the service said, as far as one request is concerned.
@@ -105,7 +112,7 @@ impl SessionCheck {
         kind: &Kind,
         context: &BuildContext<'_>,
         config: &Value,
-        settings: Settings,
+        settings: &Settings,
     ) -> Result<Self, Vec<Finding>> {
         let mut findings = Vec::new();
         let mut path = |key: &str, written: &str, default: &str| {
@@ -161,7 +168,11 @@ impl SessionCheck {
         Ok(Self {
             origin: url[..url::Position::BeforePath].to_owned(),
             path: settings.preserve_path.then(|| url.path().to_owned()),
-            query: settings.preserve_query.then(|| url.query().map(str::to_owned)),
+            query: if settings.preserve_query {
+                Query::Fixed(url.query().map(str::to_owned))
+            } else {
+                Query::OfRequest
+            },
             method,
             preserve_host: settings.preserve_host,
             forwarded: Forwarded::new(names),
@@ -235,8 +246,10 @@ impl SessionCheck {
             None => url.push_str(&escaped_path(&request.path())),
         }
         let query = match &self.query {
-            Some(query) => query.as_deref().map(std::borrow::Cow::Borrowed),
-            None => request.has_query().then(|| utf8_percent_encode(request.query(), QUERY).into()),
+            Query::Fixed(query) => query.as_deref().map(std::borrow::Cow::Borrowed),
+            Query::OfRequest => {
+                request.has_query().then(|| utf8_percent_encode(request.query(), IN_QUERY).into())
+            }
         };
         if let Some(query) = query.filter(|query| !query.is_empty()) {
             url.push('?');
@@ -248,12 +261,12 @@ impl SessionCheck {
 
 /// The canonical path as it is written in a URL: it must come out on the other side as it is here.
 fn escaped_path(path: &str) -> String {
-    let escaped = utf8_percent_encode(path, PATH).to_string();
+    let escaped = utf8_percent_encode(path, IN_PATH).to_string();
     if escaped.starts_with('/') { escaped } else { format!("/{escaped}") }
 }
 
 /// What Go's client escapes in a path.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
     .remove(b'.')
@@ -268,7 +281,7 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'=')
     .remove(b'@');
 /// What cannot stand in a query.
-const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+const IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
 fn admit(exchange: &mut Exchange<'_>, checked: &Checked) -> Result<Authentication, Denial> {
     let known = checked.as_ref().map_err(Clone::clone)?;
@@ -334,3 +347,6 @@ impl Reader {
 fn forbidden(id: &'static str) -> Denial {
     Denial::Forbidden { why: Detail::id(id).public(id) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,17 +67,16 @@ impl Query {
             }
             nesting.pass(c);
         }
-        let (path, test) = text.split_at(at);
-        let path = path.trim();
+        let (path, condition) = text.split_at(at);
+        let (path, condition) = (path.trim(), condition.trim());
         let path = if path.is_empty() { JsonPath(Vec::new()) } else { steps(path, depth + 1)? };
-        let test = test.trim();
-        if test.is_empty() {
+        if condition.is_empty() {
             return Ok(Self { path: Box::new(path), test: None });
         }
         let operator =
-            OPERATORS.iter().find_map(|(sign, operator)| Some((test.strip_prefix(sign)?, *operator)));
+            OPERATORS.iter().find_map(|(sign, operator)| Some((condition.strip_prefix(sign)?, *operator)));
         let Some((operand, operator)) = operator else {
-            return Err(format!("`{test}` does not begin with an operator"));
+            return Err(format!("`{condition}` does not begin with an operator"));
         };
         Ok(Self { path: Box::new(path), test: Some((operator, Operand::read(operand.trim()))) })
     }
@@ -216,9 +215,9 @@ impl Pattern {
                 (Some(Token::Char(want)), Some(c)) if want == c => (token, at) = (token + 1, at + 1),
                 (None, None) => return true,
                 _ => match star {
-                    Some((from, taken)) if taken < text.len() => {
-                        star = Some((from, taken + 1));
-                        (token, at) = (from + 1, taken + 1);
+                    Some((any, end)) if end < text.len() => {
+                        star = Some((any, end + 1));
+                        (token, at) = (any + 1, end + 1);
                     }
                     _ => return false,
                 },

@@ -136,12 +136,49 @@ fn credentials_do_not_follow_to_another_host() {
     });
     let mut request = server.get();
     request.headers.push((header::COOKIE, HeaderValue::from_static("sid=1")));
+    request.headers.push((HeaderName::from_static("x-api-key"), HeaderValue::from_static("k")));
+    request.headers.push((header::ACCEPT, HeaderValue::from_static("text/plain")));
     request.url = format!("http://127.0.0.1:{}/keys", server.port);
     assert_eq!(&fetch_once(request).unwrap().body[..], b"there");
     let second = &server.heard()[1];
-    for name in ["authorization:", "cookie:", "referer:"] {
+    for name in ["authorization:", "cookie:", "referer:", "x-api-key:"] {
         assert!(!second.contains(name), "{second}");
     }
+    assert!(second.contains("\r\naccept: text/plain\r\n"), "{second}");
+}
+
+#[test]
+fn a_body_does_not_follow_to_another_host() {
+    for status in [307, 308] {
+        let server = Scripted::start(|port| {
+            vec![answer(status, &format!("location: http://localhost:{port}/moved\r\n"), b"")]
+        });
+        let request = Outgoing { method: Method::POST, body: Bytes::from_static(b"token=t"), ..server.get() };
+        let error = fetch_once(request).unwrap_err();
+        assert!(error.to_string().ends_with("redirect of a body to another host"), "{error}");
+        assert_eq!(server.heard().len(), 1);
+    }
+    let server = Scripted::start(|port| {
+        vec![
+            answer(302, &format!("location: http://localhost:{port}/moved\r\n"), b""),
+            answer(200, "", b"there"),
+        ]
+    });
+    let request = Outgoing { method: Method::POST, body: Bytes::from_static(b"token=t"), ..server.get() };
+    assert_eq!(fetch_once(request).unwrap().status, 200);
+    let second = &server.heard()[1];
+    assert!(second.starts_with("get /moved ") && !second.contains("content-type"), "{second}");
+}
+
+#[test]
+fn a_user_agent_of_the_caller_stands_alone() {
+    let server = Scripted::start(|_| vec![answer(200, "", b"")]);
+    let mut request = server.get();
+    request.headers.push((header::USER_AGENT, HeaderValue::from_static("ua")));
+    fetch_once(request).unwrap();
+    let heard = &server.heard()[0];
+    assert_eq!(heard.matches("user-agent:").count(), 1, "{heard}");
+    assert!(heard.contains("\r\nuser-agent: ua\r\n"), "{heard}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub use retry::{Retry, retry_after};
 pub use settings::{BackendSettings, CacheSettings, DEADLINE, LONGEST_ANSWER, RetrySettings};
 
 use self::settings::Durations;
-use super::calls::{Calls, Joined};
+use super::calls::Calls;
 use super::{Fetch, Incoming, Outgoing, shown_url};
 use crate::cache::{Cache, Key, Space};
 use crate::diagnostic::Finding;
@@ -257,33 +257,14 @@ impl<T: Send + Sync + 'static> Backend<T> {
         if !self.coalesce {
             return self.learn(fetch, now, key, question, deadline).await;
         }
-        loop {
-            match self.calls.join(key) {
-                Joined::Lead(leader) => {
-                    // Another may have landed since this one looked.
-                    if let Some(known) = self.remembered(Some(&key), now) {
-                        leader.land(Ok(known.clone()));
-                        return Ok(known);
-                    }
-                    let outcome = self.learn(fetch, now, key, question, deadline).await;
-                    leader.land(match &outcome {
-                        Ok(value) => Ok(value.clone()),
-                        Err(fault) => Err(fault.clone()),
-                    });
-                    return outcome;
-                }
-                Joined::Follow(follower) => match timeout_at(deadline, follower.landed()).await {
-                    Ok(Some(Ok(value))) => match value.downcast() {
-                        Ok(value) => return Ok(value),
-                        // A key of another handler's making: no reason to trust it.
-                        Err(_) => return self.learn(fetch, now, key, question, deadline).await,
-                    },
-                    Ok(Some(Err(fault))) => return Err(fault),
-                    Ok(None) => {}
-                    Err(_) => return Err(self.too_late(question)),
-                },
+        let shared = self.calls.share(key, async || {
+            // Another may have landed since this one looked.
+            match self.remembered(Some(&key), now) {
+                Some(known) => Ok(known),
+                None => self.learn(fetch, now, key, question, deadline).await,
             }
-        }
+        });
+        timeout_at(deadline, shared).await.unwrap_or_else(|_| Err(self.too_late(question)))
     }
 
     /// Calls, reads and remembers.

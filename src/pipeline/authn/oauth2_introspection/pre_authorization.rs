@@ -117,12 +117,11 @@ impl PreAuthorization {
         in_form: bool,
     ) -> Result<Result<Secret<String>, Failed>, Denial> {
         let key = self.key(in_form);
-        let known = match self.backend.remembered(key.as_ref(), now) {
-            Some(known) => known,
-            None => {
-                let asked = self.backend.ask(fetch, now, key, &self.question(in_form)).await;
-                asked.map_err(|fault| self.on_backend_error.fault(500, &fault))?
-            }
+        let known = if let Some(known) = self.backend.remembered(key.as_ref(), now) {
+            known
+        } else {
+            let asked = self.backend.ask(fetch, now, key, &self.question(in_form)).await;
+            asked.map_err(|fault| self.on_backend_error.fault(500, &fault))?
         };
         Ok(match &*known {
             Ok(token) => Ok(token.clone()),

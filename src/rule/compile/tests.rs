@@ -1,0 +1,152 @@
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::Strategy;
+use crate::pipeline::Context;
+use crate::request::headers::HeaderFields;
+use crate::request::{AccessRequest, Origin, Part, Parts};
+use crate::upstream::fake::FakeFetch;
+
+/// An engine of one rule with these authenticators and this authorizer, and the findings about it.
+fn engine_of(authenticators: &Value, authorizer: &str) -> (Engine, Vec<String>) {
+    let spec = serde_json::from_value(json!({
+        "id": "r",
+        "match": {"methods": ["GET"], "url": "http://gate.test/"},
+        "authenticators": authenticators,
+        "authorizer": {"handler": authorizer},
+        "mutators": [{"handler": "noop"}],
+    }))
+    .unwrap();
+    let document = Document {
+        source: Arc::new(Source { name: "rules.yaml".to_owned(), path: None, text: None }),
+        rules: vec![Written { index: 0, spec, findings: Vec::new() }],
+        warnings: Report::default(),
+    };
+    let config = Config::for_validation(Strategy::Regexp).unwrap();
+    let (engine, report) = engine(&config, [&document], &Shared::new(1 << 20));
+    let findings = report.diagnostics.iter();
+    (engine, findings.map(|d| format!("{} {}", d.finding.pointer, d.finding.message)).collect())
+}
+
+/// What becomes of a request: the subject, or status and cause.
+fn decide(engine: &Engine, fetch: &Rc<FakeFetch>, headers: &[(&str, &str)]) -> String {
+    let fields: HeaderFields = headers.iter().map(|(n, v)| (*n, *v)).collect();
+    let part = |value| Part { value, origin: Origin::RequestLine };
+    let parts = Parts {
+        method: part("GET".into()),
+        scheme: part("http".into()),
+        host: part("gate.test".into()),
+        path: Part { value: b"/".into(), origin: Origin::RequestLine },
+        query: Part { value: None, origin: Origin::RequestLine },
+        peer: None,
+        host_header: None,
+    };
+    let request = AccessRequest::new(parts, &fields).unwrap();
+    let context = Context::new(fetch.clone());
+    let decision = crate::keys::fixtures::run(engine.decide(&request, &context));
+    match decision.outcome {
+        Ok(grant) => format!("subject {:?}", grant.subject()),
+        Err(refusal) => {
+            let why = refusal.denial.detail().map_or("", |detail| detail.id);
+            format!("{} {why}", refusal.denial.status())
+        }
+    }
+}
+
+#[test]
+fn only_a_no_to_the_credentials_leads_on_to_the_next_authenticator() {
+    let session = |on_failure: Value| {
+        let config = json!({"check_session_url": "http://store.test/", "preserve_path": true});
+        let mut entry = json!({"handler": "cookie_session", "config": config});
+        if !on_failure.is_null() {
+            entry["on_failure"] = on_failure;
+        }
+        entry
+    };
+    let guest = json!({"handler": "anonymous", "config": {"subject": "guest"}});
+    let signed_out = json!({"handler": "unauthorized"});
+    for (what, authenticators, store, headers, want) in [
+        (
+            "stop is the default",
+            json!([session(json!(null)), guest]),
+            401,
+            &[("cookie", "sid=1")][..],
+            "401 session-refused",
+        ),
+        ("stop", json!([session(json!("stop")), guest]), 401, &[("cookie", "sid=1")], "401 session-refused"),
+        ("next", json!([session(json!("next")), guest]), 401, &[("cookie", "sid=1")], "subject \"guest\""),
+        (
+            "next, and known",
+            json!([session(json!("next")), guest]),
+            200,
+            &[("cookie", "sid=1")],
+            "subject \"alice\"",
+        ),
+        ("next, not asked", json!([session(json!("next")), guest]), 401, &[], "subject \"guest\""),
+        (
+            "nobody else is responsible: the first no counts",
+            json!([session(json!("next")), guest]),
+            401,
+            &[("cookie", "sid=1"), ("authorization", "Basic x")],
+            "401 session-refused",
+        ),
+        (
+            "the last one says no too",
+            json!([session(json!("next")), signed_out]),
+            401,
+            &[("cookie", "sid=1")],
+            "401 unauthorized-handler",
+        ),
+        (
+            "could not decide",
+            json!([session(json!("next")), guest]),
+            500,
+            &[("cookie", "sid=1")],
+            "401 backend-status",
+        ),
+        (
+            "too many requests",
+            json!([session(json!("next")), guest]),
+            429,
+            &[("cookie", "sid=1")],
+            "429 backend-rate-limit",
+        ),
+        (
+            "a step that cannot be",
+            json!([{"handler": "nope", "on_failure": "next"}, guest]),
+            200,
+            &[],
+            "500 unknown-handler",
+        ),
+    ] {
+        let (engine, _) = engine_of(&authenticators, "allow");
+        let fetch = FakeFetch::new();
+        fetch.answer("http://store.test/", store, r#"{"subject":"alice"}"#);
+        assert_eq!(decide(&engine, &fetch, headers), want, "{what}");
+    }
+}
+
+#[test]
+fn a_rule_that_makes_guests_of_whom_it_refuses_is_worth_a_warning() {
+    let entry = |handler: &str, on_failure: &str| json!({"handler": handler, "on_failure": on_failure});
+    let warning =
+        "/0/authenticators/0/on_failure whoever `cookie_session` refuses gets in as a guest of `anonymous`";
+    for (authenticators, authorizer, warned) in [
+        (json!([entry("cookie_session", "next"), {"handler": "anonymous"}]), "allow", true),
+        (
+            json!([entry("cookie_session", "next"), {"handler": "jwt"}, {"handler": "anonymous"}]),
+            "allow",
+            true,
+        ),
+        (json!([entry("cookie_session", "stop"), {"handler": "anonymous"}]), "allow", false),
+        (json!([entry("cookie_session", "next"), {"handler": "anonymous"}]), "deny", false),
+        (json!([entry("cookie_session", "next"), {"handler": "jwt"}]), "allow", false),
+        (json!([{"handler": "anonymous"}, entry("cookie_session", "next")]), "allow", false),
+    ] {
+        let (_, findings) = engine_of(&authenticators, authorizer);
+        let want: &[&str] = if warned { &[warning] } else { &[] };
+        assert_eq!(findings, want, "{authenticators}");
+    }
+}
