@@ -9,4 +9,5 @@ mod logging;
 mod readiness;
 mod reload;
 mod robustness;
+mod services;
 mod start_and_stop;

@@ -4,7 +4,7 @@
 
 use crate::pattern;
 use fancy_regex::Regex;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -42,6 +42,11 @@ fn yes() -> bool {
     true
 }
 
+/// To serde, `null` is as good as nothing.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
 /// What a route answers.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
@@ -71,8 +76,8 @@ pub struct Answer {
     /// An object of name to value or values, or a list of pairs.
     #[serde(default)]
     pub headers: Value,
-    /// Text, or anything else to be sent as JSON.
-    #[serde(default)]
+    /// Text, or anything else to be sent as JSON, `null` too.
+    #[serde(default, deserialize_with = "present")]
     pub body: Option<Value>,
     /// Waits before answering.
     #[serde(default)]

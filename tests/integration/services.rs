@@ -1,0 +1,260 @@
+//! Services that take part in decisions, over real connections: whatever they do, an answer comes in time, is
+//! no yes, and shows nothing of theirs.
+
+use crate::given::with_config;
+use okgate_testkit::gate::Gate;
+use okgate_testkit::http::{Connection, Request, exchange};
+use okgate_testkit::stub::Stub;
+use okgate_testkit::wait::eventually;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A service that is ill, in a way that the last part of the path says.
+struct Ill {
+    port: u16,
+}
+
+const ILLNESSES: &[&str] =
+    &["resets", "closes", "stalls", "drips", "floods", "babbles", "fails", "redirects"];
+
+impl Ill {
+    fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // Ends when the other side does.
+                thread::spawn(move || be_ill(stream));
+            }
+        });
+        Self { port }
+    }
+
+    fn url(&self, illness: &str) -> String {
+        format!("http://127.0.0.1:{}/{illness}", self.port)
+    }
+}
+
+fn be_ill(mut stream: TcpStream) -> Option<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).ok()?;
+        head.extend(byte);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let yes = r#"{"allowed":true,"subject":"guest","secret":"words"}"#;
+    let begin = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    let has = |illness: &str| head.lines().next().is_some_and(|line| line.contains(illness));
+    let mut say = |text: &str| stream.write_all(text.as_bytes()).ok();
+    if has("resets") {
+        say(&format!("{begin}Content-Length: 1000\r\n\r\n{yes}"))?;
+    } else if has("stalls") {
+        let _ = stream.read(&mut byte);
+    } else if has("drips") {
+        say(&format!("{begin}Content-Length: {}\r\n\r\n", yes.len()))?;
+        for byte in yes.bytes() {
+            thread::sleep(Duration::from_secs(1));
+            say(&char::from(byte).to_string())?;
+        }
+    } else if has("floods") {
+        say(&format!("{begin}Content-Length: {}\r\n\r\n{yes}", 10 << 20))?;
+        let piece = " ".repeat(1 << 16);
+        while say(&piece).is_some() {}
+    } else if has("babbles") {
+        say("220 secret words\r\n\r\n")?;
+    } else if has("fails") {
+        say(&format!("HTTP/1.1 500 No\r\nContent-Length: {}\r\n\r\n{yes}", yes.len()))?;
+    } else if has("redirects") {
+        say("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")?;
+    }
+    stream.shutdown(Shutdown::Both).ok()
+}
+
+/// Every handler that asks, with what it needs besides a URL.
+fn askers(url: &str) -> [(&'static str, Value); 4] {
+    let limits = |mut settings: Value| {
+        settings["timeout"] = "500ms".into();
+        settings
+    };
+    [
+        ("remote", limits(json!({"remote": url}))),
+        ("remote_json", limits(json!({"remote": url, "payload": "{}"}))),
+        (
+            "keto_engine_acp_ory",
+            limits(json!({"base_url": url, "required_action": "a", "required_resource": "r"})),
+        ),
+        ("hydrator", limits(json!({"api": {"url": url}}))),
+    ]
+}
+
+/// okgate with a rule for each of these: host, handler and its settings.
+fn gate(rules: &[(String, &str, Value)]) -> Gate {
+    let mut config = json!({
+        "serve": {"api": {"host": "127.0.0.1", "port": 0}},
+        "access_rules": {"repositories": ["file://rules.json"]},
+        "authenticators": {"anonymous": {"enabled": true, "config": {"subject": "guest"}}},
+        "authorizers": {"allow": {"enabled": true}},
+        "mutators": {"noop": {"enabled": true}},
+        "errors": {"handlers": {"json": {"enabled": true, "config": {"verbose": true}}}},
+    });
+    let mut written = Vec::new();
+    for (host, handler, settings) in rules {
+        let stage = if *handler == "hydrator" { "mutators" } else { "authorizers" };
+        config[stage][handler] = json!({"enabled": true, "config": settings});
+        let step = json!({"handler": handler, "config": settings});
+        let (authorizer, mutator) = match stage {
+            "mutators" => (json!({"handler": "allow"}), step),
+            _ => (step, json!({"handler": "noop"})),
+        };
+        written.push(json!({
+            "id": host,
+            "match": {"url": format!("http://{host}/<.*>"), "methods": ["GET", "POST"]},
+            "authenticators": [{"handler": "anonymous"}],
+            "authorizer": authorizer,
+            "mutators": [mutator],
+        }));
+    }
+    with_config(&config.to_string()).file("rules.json", json!(written).to_string()).run().ready()
+}
+
+#[test]
+fn an_ill_service_neither_opens_a_door_nor_keeps_anybody_waiting() {
+    let ill = Ill::start();
+    let mut rules = Vec::new();
+    for illness in ILLNESSES {
+        for (handler, settings) in askers(&ill.url(illness)) {
+            rules.push((format!("{illness}-{}.test", handler.replace('_', "-")), handler, settings));
+        }
+    }
+    let gate = gate(&rules);
+    thread::scope(|scope| {
+        for (host, _, _) in &rules {
+            let port = gate.port();
+            scope.spawn(move || {
+                let begin = Instant::now();
+                let request = Request::decision("GET", &format!("http://{host}/"));
+                let reply = exchange(port, false, &request.to_bytes(), false).unwrap();
+                let waited = begin.elapsed();
+                assert_eq!(reply.status, 500, "{host}: {}", reply.summary());
+                for word in ["secret", "words", "127.0.0.1"] {
+                    assert!(!reply.text().contains(word), "{host}: {}", reply.text());
+                }
+                assert!(waited < Duration::from_secs(5), "{host}: {waited:?}");
+            });
+        }
+    });
+    assert!(!gate.stderr().contains("secret"), "{}", gate.stderr());
+}
+
+#[test]
+fn a_body_that_does_not_come_is_refused_in_time() {
+    let stub = Stub::with(json!([{"path": "/*", "respond": {"status": 200}}]));
+    let settings = json!({"remote": stub.url("/check"), "timeout": "300ms", "max_body_bytes": "8KiB"});
+    let gate = gate(&[("app.test".to_owned(), "remote", settings)]);
+    let post = |more: &[(&str, &str)], body: &[u8]| {
+        let mut request = Request::decision("POST", "http://app.test/x").header("Connection", "keep-alive");
+        for (name, value) in more {
+            request = request.header(name, *value);
+        }
+        let mut bytes = request.to_bytes();
+        bytes.extend(body);
+        let mut connection = Connection::open(gate.port()).unwrap();
+        connection.send(&bytes).unwrap();
+        connection.reply(false).unwrap()
+    };
+    let long = vec![b'x'; 9000];
+    let chunked = |text: &[u8]| [format!("{:x}\r\n", text.len()).as_bytes(), text, b"\r\n0\r\n\r\n"].concat();
+    for (what, headers, body, status, sent) in [
+        ("none", &[][..], Vec::new(), 200, Some("")),
+        ("of known length", &[("Content-Length", "3")], b"abc".to_vec(), 200, Some("abc")),
+        ("in chunks", &[("Transfer-Encoding", "chunked")], chunked(b"abc"), 200, Some("abc")),
+        ("promised, and never sent", &[("Content-Length", "3")], Vec::new(), 408, None),
+        ("promised, and half sent", &[("Content-Length", "30")], b"abc".to_vec(), 408, None),
+        ("chunks without an end", &[("Transfer-Encoding", "chunked")], b"3\r\nabc\r\n".to_vec(), 408, None),
+        ("promised to be too long", &[("Content-Length", "9000000")], Vec::new(), 413, None),
+        ("too long", &[("Content-Length", "9000")], long.clone(), 413, None),
+        ("too long in chunks", &[("Transfer-Encoding", "chunked")], chunked(&long), 413, None),
+        (
+            "expected to be waited for",
+            &[("Expect", "100-continue"), ("Content-Length", "3")],
+            Vec::new(),
+            408,
+            None,
+        ),
+    ] {
+        let begin = Instant::now();
+        let mut reply = post(headers, &body);
+        if reply.status == 100 {
+            reply = post(&[("Content-Length", "3")], b"");
+        }
+        assert_eq!(reply.status, status, "{what}: {}", reply.summary());
+        assert!(begin.elapsed() < Duration::from_secs(5), "{what}");
+        let calls = stub.take_calls();
+        let bodies: Vec<_> =
+            calls.iter().map(|call| String::from_utf8_lossy(&call.body).into_owned()).collect();
+        assert_eq!(bodies.first().map(String::as_str), sent, "{what}");
+    }
+    assert_eq!(gate.decide("GET", "http://app.test/x").status, 200, "it goes on");
+}
+
+#[test]
+fn a_body_that_was_looked_at_leaves_the_connection_usable() {
+    let stub = Stub::with(json!([{"path": "/*", "respond": {"status": 200}}]));
+    let settings = json!({"remote": stub.url("/check")});
+    let gate = gate(&[("app.test".to_owned(), "remote", settings)]);
+    let mut connection = Connection::open(gate.port()).unwrap();
+    for size in [0, 3, 100_000, 3, 1 << 20, 0] {
+        let body = "x".repeat(size);
+        let request = Request::decision("POST", "http://app.test/x").header("Connection", "keep-alive");
+        connection.send(&request.body(body.clone()).to_bytes()).unwrap();
+        assert_eq!(connection.reply(false).unwrap().status, 200, "{size}");
+        let calls = stub.take_calls();
+        assert_eq!(calls.len(), 1, "{size}");
+        assert!(calls[0].body == body.as_bytes(), "{size}");
+    }
+}
+
+#[test]
+fn a_list_of_people_is_taken_over_when_it_changes() {
+    let settings = json!({"file": "people.yaml"});
+    let mut config = json!({
+        "serve": {"api": {"host": "127.0.0.1", "port": 0}},
+        "access_rules": {"repositories": ["file://rules.json"]},
+        "authenticators": {"anonymous": {"enabled": true, "config": {"subject": "guest"}}},
+        "mutators": {"noop": {"enabled": true}},
+    });
+    config["authorizers"] = json!({"allow_list": {"enabled": true, "config": settings}});
+    let rule = json!([{
+        "id": "list",
+        "match": {"url": "http://app.test/<.*>", "methods": ["GET"]},
+        "authenticators": [{"handler": "anonymous"}],
+        "authorizer": {"handler": "allow_list"},
+        "mutators": [{"handler": "noop"}],
+    }]);
+    let gate = with_config(&config.to_string())
+        .file("rules.json", rule.to_string())
+        .file("people.yaml", "subjects: [guest]\n")
+        .run()
+        .ready();
+    let becomes = |status: u16| {
+        eventually("the list to count", || {
+            (gate.decide("GET", "http://app.test/x").status == status).then_some(())
+        });
+    };
+    becomes(200);
+    gate.write("people.yaml", "subjects: [somebody]\n");
+    becomes(403);
+    gate.replace("people.yaml", "subjects: [somebody, guest]\n");
+    becomes(200);
+    let seen = gate.stderr().len();
+    gate.write("people.yaml", "");
+    eventually("a complaint in the log", || {
+        gate.stderr().get(seen..).filter(|new| new.contains("people.yaml` is empty")).map(|_| ())
+    });
+    assert_eq!(gate.decide("GET", "http://app.test/x").status, 200, "the last good list counts");
+}
