@@ -76,8 +76,8 @@ fn main() -> ExitCode {
     let read = || {
         Ok((
             suite::load(&folder.join("suites"))?,
-            List::read(&folder.join("departures.txt"))?,
-            List::read(&folder.join("pending.txt"))?,
+            List::read(&folder.join("departures.txt"), false)?,
+            List::read(&folder.join("pending.txt"), true)?,
         ))
     };
     let (suites, departures, pending) = match read() {

@@ -59,10 +59,6 @@ const STAGES: &[Row] = &[
         "authenticators: [{handler: jwt}]\n  authorizer: {handler: allow}\n  mutators: [{handler: noop}]",
     ),
     (
-        "an authenticator that is not there yet",
-        "authenticators: [{handler: cookie_session}]\n  authorizer: {handler: allow}\n  mutators: [{handler: noop}]",
-    ),
-    (
         "an authenticator's unknown key",
         "authenticators: [{handler: anonymous, config: {subjct: x}}]\n  authorizer: {handler: allow}\n  mutators: [{handler: noop}]",
     ),
