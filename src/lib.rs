@@ -10,7 +10,7 @@
 //! 5. [`pipeline`] authenticates, authorizes and mutates, and ends in a [`pipeline::Grant`] or a
 //!    [`pipeline::Denial`], which an error handler turns into a [`pipeline::Reply`].
 //!
-//! What those lean on: [`template`], [`keys`], [`upstream`] (calls out), [`cache`], [`config`],
+//! What those lean on: [`template`], [`keys`], [`upstream`] (calls out), [`cache`], [`json`], [`config`],
 //! [`schema`], and [`diagnostic`] for findings about what people wrote. `okctl` uses the same steps, so
 //! what it says offline is what the server does.
 
@@ -18,6 +18,7 @@ pub mod cache;
 pub mod config;
 pub mod diagnostic;
 pub mod gateway;
+pub mod json;
 pub mod keys;
 pub mod matcher;
 pub mod pipeline;

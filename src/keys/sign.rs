@@ -1,18 +1,16 @@
-//! Signing: a key that is ready to sign, and JSON as Oathkeeper writes it into tokens.
+//! Signing: a key that is ready to sign.
 
 use std::fmt;
-use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use josekit::JoseError;
 use josekit::jwk::Jwk;
 use josekit::jws::{self, JwsSigner};
-use serde::Serialize;
 use serde_json::Value;
-use serde_json::ser::{CharEscape, Formatter, Serializer};
 
 use super::algorithm::Algorithm;
+use crate::json::go_json;
 
 /// Signs with one algorithm and one key. Made once, when the key is read.
 pub struct Signer {
@@ -79,95 +77,5 @@ struct Text<'t>(&'t [u8]);
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(std::str::from_utf8(self.0).unwrap_or_default())
-    }
-}
-
-/// Compact JSON as Go's encoder writes it: `<`, `>`, `&`, U+2028 and U+2029 escaped, whole floats without
-/// a point. Members stay in the order they have.
-pub fn go_json(value: &Value) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
-    // Writing a `Value` to memory cannot fail: its keys are strings.
-    let _ = value.serialize(&mut Serializer::with_formatter(&mut out, Go));
-    out
-}
-
-struct Go;
-
-impl Formatter for Go {
-    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        let size = value.abs();
-        if size == 0.0 || (1e-6..1e21).contains(&size) {
-            return write!(writer, "{value}");
-        }
-        let text = format!("{value:e}");
-        match text.split_once('e') {
-            Some((digits, exponent)) if !exponent.starts_with('-') => write!(writer, "{digits}e+{exponent}"),
-            _ => writer.write_all(text.as_bytes()),
-        }
-    }
-
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
-            let (plain, odd) = rest.split_at(at);
-            writer.write_all(plain.as_bytes())?;
-            let mut chars = odd.chars();
-            if let Some(c) = chars.next() {
-                write!(writer, "\\u{:04x}", u32::from(c))?;
-            }
-            rest = chars.as_str();
-        }
-        writer.write_all(rest.as_bytes())
-    }
-
-    fn write_char_escape<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        escape: CharEscape,
-    ) -> io::Result<()> {
-        let text: &[u8] = match escape {
-            CharEscape::Quote => b"\\\"",
-            CharEscape::ReverseSolidus => b"\\\\",
-            CharEscape::Solidus => b"/",
-            CharEscape::Backspace => b"\\b",
-            CharEscape::FormFeed => b"\\f",
-            CharEscape::LineFeed => b"\\n",
-            CharEscape::CarriageReturn => b"\\r",
-            CharEscape::Tab => b"\\t",
-            CharEscape::AsciiControl(byte) => return write!(writer, "\\u{byte:04x}"),
-        };
-        writer.write_all(text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_is_written_as_go_writes_it() {
-        for (text, want) in [
-            (r#""<a href='x'>&\u2028\"""#, r#""\u003ca href='x'\u003e\u0026\u2028\"""#),
-            (r#"{"b":1,"a":[true,null,"Zürich"]}"#, r#"{"b":1,"a":[true,null,"Zürich"]}"#),
-            ("1e3", "1000"),
-            ("1.5", "1.5"),
-            ("-0.25", "-0.25"),
-            ("20.0", "20"),
-            ("1e21", "1e+21"),
-            ("1.5e300", "1.5e+300"),
-            ("0.000001", "0.000001"),
-            ("0.0000001", "1e-7"),
-            ("123456789012345680000.0", "123456789012345680000"),
-            ("18446744073709551615", "18446744073709551615"),
-            ("9007199254740993", "9007199254740993"),
-            (r#""\u0001\b\f\n\r\t\\/""#, r#""\u0001\b\f\n\r\t\\/""#),
-        ] {
-            let value: Value = serde_json::from_str(text).unwrap();
-            assert_eq!(String::from_utf8(go_json(&value)).unwrap(), want, "{text}");
-        }
     }
 }

@@ -7,7 +7,7 @@ use super::denial::{Denial, Detail};
 use super::errors::select::{self, ErrorStep};
 use super::grant::{Grant, Reply};
 use super::handler::{Authentication, Exchange};
-use super::session::Session;
+use super::session::{Session, nobody};
 use crate::matcher::Strategy;
 use crate::request::AccessRequest;
 use crate::rule::spec::OnFailure;
@@ -100,7 +100,7 @@ impl Engine {
     ) -> Decision {
         let steps = rule.as_ref().map(|r| r.errors.as_slice()).unwrap_or_default();
         let reply = select::answer(steps, &self.fallback, self.first_match_wins, &denial, request);
-        let subject = session.map_or_else(|| Arc::from(""), |s| Arc::clone(&s.subject));
+        let subject = session.map_or_else(nobody, |s| Arc::clone(&s.subject));
         Decision { rule, outcome: Err(Refusal { denial, stage, subject, reply }) }
     }
 }

@@ -9,6 +9,11 @@ use crate::matcher::Captures;
 
 static NOBODY: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(""));
 
+/// The subject before anybody is known: empty, and shared.
+pub fn nobody() -> Arc<str> {
+    Arc::clone(&NOBODY)
+}
+
 /// Who is calling and what the answer will carry. Oathkeeper's `AuthenticationSession`.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -51,7 +56,7 @@ impl Session {
     /// A session as it is before the first authenticator.
     pub fn new(captures: Captures, matched: Matched) -> Self {
         Self {
-            subject: Arc::clone(&NOBODY),
+            subject: nobody(),
             extra: None,
             anonymous: false,
             headers: HeaderList::default(),

@@ -16,8 +16,9 @@ use super::live::{Live, Snapshot};
 use super::reply::response;
 use super::{body, cors, decisions, not_found};
 use crate::gateway::{self, Dialect};
+use crate::json::html_safe_json;
 use crate::keys;
-use crate::pipeline::errors::json::{error_body, html_safe_json};
+use crate::pipeline::errors::json::error_body;
 use crate::pipeline::{Context, Reply};
 
 /// Where gateways ask in Oathkeeper's dialect, whatever else is configured.
@@ -41,14 +42,16 @@ pub async fn serve(
     worker: Rc<Worker>,
 ) -> HttpResponse<BoxBody> {
     let snapshot = worker.live.load_full();
-    let mut reply = if snapshot.cors.enabled() && cors::is_preflight(&request) {
-        snapshot.cors.preflight(&request)
+    let cors = &snapshot.cors;
+    let reply = if cors.enabled() && cors::is_preflight(&request) {
+        cors.preflight(&request)
     } else {
-        route(&request, &mut payload, &snapshot, &worker).await
+        let mut reply = route(&request, &mut payload, &snapshot, &worker).await;
+        if cors.enabled() {
+            cors.add_headers(&request, &mut reply);
+        }
+        reply
     };
-    if snapshot.cors.enabled() && !cors::is_preflight(&request) {
-        snapshot.cors.add_headers(&request, &mut reply);
-    }
     body::discard(&request, payload).await;
     response(reply, request.method().as_str() == "HEAD")
 }

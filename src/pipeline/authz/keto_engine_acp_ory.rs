@@ -13,7 +13,7 @@ use url::Url;
 use crate::cache::Space;
 use crate::config::Strategy;
 use crate::diagnostic::Finding;
-use crate::pipeline::errors::json::html_safe_json;
+use crate::json::html_safe_json;
 use crate::pipeline::handler::{Answer, Authorizer, BuildContext, Exchange, Registration};
 use crate::pipeline::mutate::{template_data, template_fault, templates};
 use crate::pipeline::outage::{OnBackendError, too_many_requests};

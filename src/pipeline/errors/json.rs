@@ -1,7 +1,5 @@
 //! `json`: the refusal as Oathkeeper's JSON error.
 
-use std::io;
-
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
@@ -9,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::diagnostic::Finding;
+use crate::json::html_safe_json;
 use crate::pipeline::denial::Denial;
 use crate::pipeline::grant::Reply;
 use crate::pipeline::handler::{BuildContext, ErrorHandler, Registration};
@@ -106,51 +105,9 @@ pub fn status_text(status: u16) -> &'static str {
     http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Unknown")
 }
 
-/// JSON on one line with a newline behind it, `<`, `>`, `&` and the two Unicode line ends escaped: safe to
-/// embed in a page.
-pub fn html_safe_json<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, HtmlSafe);
-    // Serializing these types into memory cannot fail; an empty body would still be a refusal.
-    if value.serialize(&mut serializer).is_err() {
-        out.clear();
-    }
-    out.push(b'\n');
-    out
-}
-
-/// Writes strings as Go's `encoding/json` does by default.
-pub struct HtmlSafe;
-
-impl serde_json::ser::Formatter for HtmlSafe {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
-            let (plain, tail) = rest.split_at(at);
-            writer.write_all(plain.as_bytes())?;
-            let mut chars = tail.chars();
-            if let Some(special) = chars.next() {
-                write!(writer, "\\u{:04x}", u32::from(special))?;
-            }
-            rest = chars.as_str();
-        }
-        writer.write_all(rest.as_bytes())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_is_safe_to_embed_in_a_page() {
-        let text = String::from_utf8(html_safe_json(&"rid<1>&\u{2028}é\"")).unwrap();
-        assert_eq!(text, "\"rid\\u003c1\\u003e\\u0026\\u2028é\\\"\"\n");
-    }
 
     #[test]
     fn quiet_messages_are_oathkeepers() {

@@ -13,7 +13,7 @@ use super::{template_data, templates};
 use crate::cache::{Cache, Key, Space};
 use crate::config::parse_duration;
 use crate::diagnostic::Finding;
-use crate::keys::sign::go_json;
+use crate::json::go_json;
 use crate::keys::{Currency, KeyRing, KeySet, NoSigningKey, Picked, SigningKey, Times};
 use crate::pipeline::handler::{Answer, BuildContext, Exchange, Mutator, Registration};
 use crate::pipeline::{Denial, Detail, settings};
