@@ -5,6 +5,7 @@
 //! differently gets several [`Reading`]s, and the matcher asks for a rule that all of them meet.
 
 pub mod body;
+pub mod cookies;
 pub mod headers;
 pub mod host;
 pub mod path;
@@ -54,6 +55,23 @@ pub struct Parts<'r> {
     pub peer: Option<IpAddr>,
     /// The `Host` header of the request to this server; session checks with `preserve_host` pass it on.
     pub host_header: Option<Cow<'r, str>>,
+}
+
+#[cfg(test)]
+impl Parts<'static> {
+    /// `GET http://gate.test/`, as tests ask that look at other things.
+    pub(crate) fn root() -> Self {
+        let part = |value| Part { value, origin: Origin::RequestLine };
+        Self {
+            method: part("GET".into()),
+            scheme: part("http".into()),
+            host: part("gate.test".into()),
+            path: Part { value: b"/".into(), origin: Origin::RequestLine },
+            query: Part { value: None, origin: Origin::RequestLine },
+            peer: None,
+            host_header: None,
+        }
+    }
 }
 
 /// The request that is decided on.

@@ -9,6 +9,7 @@ use crate::diagnostic::Finding;
 use crate::pipeline::handler::{Answer, Authentication, Authenticator, BuildContext, Exchange, Registration};
 use crate::pipeline::settings;
 use crate::request::Headers;
+use crate::request::cookies::each_cookie;
 
 /// The `cookie_session` authenticator.
 pub const REGISTRATION: Registration<dyn Authenticator> =
@@ -45,30 +46,10 @@ impl Authenticator for CookieSession {
 /// Whether there is one of these cookies, or any where none is named.
 fn is_responsible(headers: &dyn Headers, only: &[String]) -> bool {
     let mut responsible = false;
-    headers.each("cookie", &mut |line| {
-        responsible |= line.split(|byte| *byte == b';').any(|pair| {
-            let pair = pair.trim_ascii();
-            let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
-                Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
-                None => (pair, &b""[..]),
-            };
-            let wanted = only.is_empty() || only.iter().any(|only| only.as_bytes() == name.trim_ascii());
-            wanted && is_name(name.trim_ascii()) && is_value(value)
-        });
+    each_cookie(headers, &mut |name, _, _| {
+        responsible |= only.is_empty() || only.iter().any(|only| only.as_bytes() == name);
     });
     responsible
-}
-
-/// A token (RFC 9110 section 5.6.2).
-fn is_name(name: &[u8]) -> bool {
-    !name.is_empty()
-        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
-}
-
-/// What Go's server takes for the value of a cookie, with or without quotes.
-fn is_value(value: &[u8]) -> bool {
-    let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
-    inner.iter().all(|byte| (0x20..0x7F).contains(byte) && !b"\"\\".contains(byte))
 }
 
 #[cfg(test)]

@@ -116,16 +116,8 @@ mod tests {
     fn find(from: Value, query: &str, headers: &[(&str, &str)]) -> Option<String> {
         let from: Option<TokenFrom> = serde_json::from_value(from).unwrap();
         let fields: HeaderFields = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect();
-        let part = |value| Part { value, origin: Origin::RequestLine };
-        let parts = Parts {
-            method: part("GET".into()),
-            scheme: part("http".into()),
-            host: part("gate.test".into()),
-            path: Part { value: b"/".into(), origin: Origin::RequestLine },
-            query: Part { value: Some(query.into()), origin: Origin::RequestLine },
-            peer: None,
-            host_header: None,
-        };
+        let parts =
+            Parts { query: Part { value: Some(query.into()), origin: Origin::RequestLine }, ..Parts::root() };
         let request = AccessRequest::new(parts, &fields).unwrap();
         let token = from.unwrap_or_default().find(&request)?;
         Some(String::from_utf8(token.into_owned()).unwrap())

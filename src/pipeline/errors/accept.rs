@@ -1,5 +1,7 @@
 //! Media types in `Accept` and `Content-Type`, compared as Oathkeeper does.
 
+use crate::request::headers::is_token;
+
 /// The media type a missing header counts as.
 pub const UNKNOWN: &str = "application/octet-stream";
 
@@ -29,11 +31,7 @@ fn parse_item(item: &str) -> Option<&str> {
     }
     let media_type = media_type.trim();
     let (kind, subtype) = media_type.split_once('/')?;
-    (is_token(kind) && is_token(subtype)).then_some(media_type)
-}
-
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    (is_token(kind.as_bytes()) && is_token(subtype.as_bytes())).then_some(media_type)
 }
 
 /// Whether a configured type, which may be a wildcard, covers one of the request.

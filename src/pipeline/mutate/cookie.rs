@@ -8,7 +8,8 @@ use super::{Named, header_value, named_templates, template_data, template_fault,
 use crate::diagnostic::Finding;
 use crate::pipeline::denial::Denial;
 use crate::pipeline::handler::{Answer, BuildContext, Exchange, Mutator, Registration};
-use crate::request::Headers;
+use crate::request::cookies::{each_cookie, is_cookie_byte};
+use crate::request::headers::is_token;
 use crate::template::Purpose;
 
 /// How the registry knows it.
@@ -60,26 +61,6 @@ impl Mutator for Cookie {
     }
 }
 
-/// Calls `visit` with name, value and whether it was quoted, for every well-formed cookie of a request
-/// (RFC 6265 section 4.2.1), in order, repeats included.
-pub fn each_cookie<'h>(headers: &'h dyn Headers, visit: &mut dyn FnMut(&'h [u8], &'h [u8], bool)) {
-    headers.each("cookie", &mut |line| {
-        for part in line.split(|b| *b == b';') {
-            let part = part.trim_ascii();
-            let (name, value) = match part.iter().position(|b| *b == b'=') {
-                Some(at) => (part.get(..at).unwrap_or_default(), part.get(at + 1..).unwrap_or_default()),
-                None => (part, <&[u8]>::default()),
-            };
-            let name = name.trim_ascii();
-            let unquoted = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\""));
-            let bare = unquoted.unwrap_or(value);
-            if is_token(name) && bare.iter().all(|b| is_cookie_byte(*b)) {
-                visit(name, bare, unquoted.is_some());
-            }
-        }
-    });
-}
-
 /// Appends `name=value`. Bytes that no cookie value may hold are left out; blanks and commas need quotes.
 fn push_cookie(line: &mut String, name: &str, value: &[u8], quoted: bool) {
     if !line.is_empty() {
@@ -95,14 +76,6 @@ fn push_cookie(line: &mut String, name: &str, value: &[u8], quoted: bool) {
     } else {
         line.push_str(&value);
     }
-}
-
-fn is_cookie_byte(byte: u8) -> bool {
-    (0x20..0x7F).contains(&byte) && !matches!(byte, b'"' | b';' | b'\\')
-}
-
-fn is_token(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::*;
 use crate::config::Strategy;
 use crate::pipeline::Context;
 use crate::request::headers::HeaderFields;
-use crate::request::{AccessRequest, Origin, Part, Parts};
+use crate::request::{AccessRequest, Parts};
 use crate::upstream::fake::FakeFetch;
 
 /// An engine of one rule with these authenticators and this authorizer, and the findings about it.
@@ -33,16 +33,7 @@ fn engine_of(authenticators: &Value, authorizer: &str) -> (Engine, Vec<String>) 
 /// What becomes of a request: the subject, or status and cause.
 fn decide(engine: &Engine, fetch: &Rc<FakeFetch>, headers: &[(&str, &str)]) -> String {
     let fields: HeaderFields = headers.iter().map(|(n, v)| (*n, *v)).collect();
-    let part = |value| Part { value, origin: Origin::RequestLine };
-    let parts = Parts {
-        method: part("GET".into()),
-        scheme: part("http".into()),
-        host: part("gate.test".into()),
-        path: Part { value: b"/".into(), origin: Origin::RequestLine },
-        query: Part { value: None, origin: Origin::RequestLine },
-        peer: None,
-        host_header: None,
-    };
+    let parts = Parts::root();
     let request = AccessRequest::new(parts, &fields).unwrap();
     let context = Context::new(fetch.clone());
     let decision = crate::keys::fixtures::run(engine.decide(&request, &context));

@@ -12,7 +12,7 @@ use crate::matcher::Captures;
 use crate::pipeline::session::{Matched, Session};
 use crate::pipeline::{Context, Shared};
 use crate::request::headers::HeaderFields;
-use crate::request::{AccessRequest, Origin, Part, Parts};
+use crate::request::{AccessRequest, Parts};
 use crate::upstream::fake::FakeFetch;
 
 const URL: &str = "https://idp.test/keys";
@@ -58,16 +58,7 @@ impl Gate {
     async fn ask_bytes(&self, authorization: &[u8]) -> (String, Option<Arc<Map<String, Value>>>) {
         let mut fields = HeaderFields::default();
         fields.push("authorization", authorization);
-        let part = |value| Part { value, origin: Origin::RequestLine };
-        let parts = Parts {
-            method: part("GET".into()),
-            scheme: part("http".into()),
-            host: part("gate.test".into()),
-            path: Part { value: b"/".into(), origin: Origin::RequestLine },
-            query: Part { value: None, origin: Origin::RequestLine },
-            peer: None,
-            host_header: None,
-        };
+        let parts = Parts::root();
         let request = AccessRequest::new(parts, &fields).unwrap();
         let session = Session::new(Captures::default(), Matched::Primary);
         let mut exchange = Exchange { request: &request, session, context: &self.context };

@@ -14,7 +14,7 @@ use crate::matcher::Captures;
 use crate::pipeline::session::{Matched, Session};
 use crate::pipeline::{Context, Shared};
 use crate::request::headers::HeaderFields;
-use crate::request::{AccessRequest, Origin, Part, Parts};
+use crate::request::{AccessRequest, Parts};
 use crate::upstream::fake::FakeFetch;
 
 const URL: &str = "https://vault.test/keys";
@@ -55,16 +55,7 @@ impl Mint {
     async fn token(&self, subject: &str) -> Result<String, String> {
         let mut fields = HeaderFields::default();
         fields.push("authorization", b"Bearer client".as_slice());
-        let part = |value| Part { value, origin: Origin::RequestLine };
-        let parts = Parts {
-            method: part("GET".into()),
-            scheme: part("http".into()),
-            host: part("gate.test".into()),
-            path: Part { value: b"/".into(), origin: Origin::RequestLine },
-            query: Part { value: None, origin: Origin::RequestLine },
-            peer: None,
-            host_header: None,
-        };
+        let parts = Parts::root();
         let request = AccessRequest::new(parts, &fields).unwrap();
         let mut session = Session::new(Captures::default(), Matched::Primary);
         session.subject = subject.into();
