@@ -254,3 +254,53 @@ fn a_list_of_people_is_taken_over_when_it_changes() {
     });
     assert_eq!(gate.decide("GET", "http://app.test/x").status, 200, "the last good list counts");
 }
+
+#[test]
+fn credentials_are_taken_over_when_their_files_change() {
+    // Of `key-1`, `key-2` and `secret`.
+    const FIRST: &str = "be2974546978e3739e6d6da85c4be9f334ce32df2b9fd4b6ff1b55c0d57e9d44";
+    const SECOND: &str = "7c36b0a9dedde119c75165957c6c9c187e65df1ee5db87c4c58ad503ad88cbe3";
+    const SECRET: &str = "$2b$04$Ra6xF1PHmUrB3xCIqGkzaO8wlMs7.C3i6eoZ82oaBY4oUt1yTyHaq";
+    let config = json!({
+        "serve": {"api": {"host": "127.0.0.1", "port": 0}},
+        "access_rules": {"repositories": ["file://rules.json"]},
+        "authenticators": {
+            "basic": {"enabled": true, "config": {"htpasswd_file": "htpasswd"}},
+            "api_key": {"enabled": true, "config": {"keys_file": "keys.yaml"}},
+        },
+        "authorizers": {"allow": {"enabled": true}},
+        "mutators": {"noop": {"enabled": true}},
+    });
+    let rule = json!([{
+        "id": "machines",
+        "match": {"url": "http://app.test/<.*>", "methods": ["GET"]},
+        "authenticators": [{"handler": "basic"}, {"handler": "api_key"}],
+        "authorizer": {"handler": "allow"},
+        "mutators": [{"handler": "noop"}],
+    }]);
+    let gate = with_config(&config.to_string())
+        .file("rules.json", rule.to_string())
+        .file("keys.yaml", format!("[{{sha256: {FIRST}, subject: robot}}]"))
+        .run()
+        .ready();
+    let becomes = |name: &str, value: &str, status: u16| {
+        eventually(&format!("{status} for {value}"), || {
+            let request = Request::decision("GET", "http://app.test/x").header(name, value);
+            (gate.send(&request).status == status).then_some(())
+        });
+    };
+    // `ada:secret`, `ada:wrong`
+    let (right, wrong) = ("Basic YWRhOnNlY3JldA==", "Basic YWRhOndyb25n");
+    becomes("Authorization", right, 500);
+    becomes("X-Api-Key", "key-1", 200);
+    becomes("X-Api-Key", "key-2", 401);
+    gate.write("htpasswd", &format!("ada:{SECRET}\n"));
+    becomes("Authorization", right, 200);
+    becomes("Authorization", wrong, 401);
+    gate.replace("keys.yaml", &format!("[{{sha256: {SECOND}, subject: robot}}]"));
+    becomes("X-Api-Key", "key-1", 401);
+    becomes("X-Api-Key", "key-2", 200);
+    gate.write("htpasswd", "# nobody\n");
+    becomes("Authorization", right, 401);
+    assert!(!gate.stderr().contains("key-1") && !gate.stderr().contains("secret"), "{}", gate.stderr());
+}

@@ -16,16 +16,15 @@ use openssl::sha::sha256;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::credential_file::{CredentialFile, Known, Read};
+use super::credential_file::{self, Read};
 use super::token_from::TokenFrom;
 use crate::diagnostic::Finding;
-use crate::pipeline::handler::{Answer, Authentication, Authenticator, Exchange, Registration};
-use crate::pipeline::outage::OnBackendError;
+use crate::pipeline::handler::{Answer, Authentication, Authenticator, BuildContext, Exchange, Registration};
 use crate::pipeline::{Denial, Detail, settings};
 
 /// The `api_key` authenticator.
 pub const REGISTRATION: Registration<dyn Authenticator> =
-    Registration { id: "api_key", build: |_, config| Ok(Box::new(ApiKey::build(config)?)) };
+    Registration { id: "api_key", build: |context, config| Ok(Box::new(ApiKey::build(context, config)?)) };
 
 /// Where a key is unless `token_from` says otherwise.
 const HEADER: &str = "X-Api-Key";
@@ -42,7 +41,8 @@ struct Settings {
 struct ApiKey {
     token_from: TokenFrom,
     prefix: String,
-    file: Arc<CredentialFile<Keys>>,
+    /// None where the file was never good.
+    keys: Option<Arc<Keys>>,
 }
 
 /// Whom keys belong to, by digest.
@@ -64,12 +64,12 @@ struct Entry {
 }
 
 impl ApiKey {
-    fn build(config: &Value) -> Result<Self, Vec<Finding>> {
+    fn build(context: &BuildContext<'_>, config: &Value) -> Result<Self, Vec<Finding>> {
         let settings: Settings = settings(config)?;
         Ok(Self {
             token_from: settings.token_from.unwrap_or_else(|| TokenFrom::Header(HEADER.to_owned())),
             prefix: settings.prefix,
-            file: CredentialFile::open(&settings.keys_file, read),
+            keys: credential_file::open(context, &settings.keys_file, read),
         })
     }
 }
@@ -114,26 +114,14 @@ impl Authenticator for ApiKey {
         let Some(key) = key.filter(|key| key.starts_with(self.prefix.as_bytes())) else {
             return Answer::Now(Ok(Authentication::NotResponsible));
         };
-        let digest = sha256(&key);
-        match self.file.known() {
-            Known::Current(keys) => Answer::Now(admit(exchange, keys.as_deref(), &digest)),
-            Known::Changed => Answer::Later(Box::pin(async move {
-                let keys = self.file.reload().await;
-                admit(exchange, keys.as_deref(), &digest)
-            })),
-        }
+        Answer::Now(match &self.keys {
+            Some(keys) => admit(exchange, keys, &sha256(&key)),
+            None => Err(credential_file::unreadable()),
+        })
     }
 }
 
-fn admit(
-    exchange: &mut Exchange<'_>,
-    keys: Option<&Keys>,
-    digest: &[u8; 32],
-) -> Result<Authentication, Denial> {
-    let Some(keys) = keys else {
-        let why = Detail::id("credential-file-unreadable").log("the file of keys could never be read");
-        return Err(OnBackendError::Compat.denial(500, why, None));
-    };
+fn admit(exchange: &mut Exchange<'_>, keys: &Keys, digest: &[u8; 32]) -> Result<Authentication, Denial> {
     let Some(owner) = keys.get(digest) else {
         return Err(Denial::Unauthenticated { why: Detail::id("key-unknown").public("key-unknown") });
     };

@@ -16,12 +16,10 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use self::htpasswd::{Hash, Users};
-use super::basic_credentials;
-use super::credential_file::{CredentialFile, Known};
+use super::{basic_credentials, credential_file};
 use crate::cache::{Cache, Key, Space};
 use crate::diagnostic::Finding;
 use crate::pipeline::handler::{Answer, Authentication, Authenticator, BuildContext, Exchange, Registration};
-use crate::pipeline::outage::OnBackendError;
 use crate::pipeline::{Denial, Detail, settings};
 use crate::upstream::backend::Fault;
 use crate::upstream::calls::Calls;
@@ -51,7 +49,8 @@ struct Settings {
 }
 
 struct Basic {
-    file: Arc<CredentialFile<Users>>,
+    /// None where the file was never good.
+    users: Option<Arc<Users>>,
     space: Space,
     cache: Arc<Cache>,
     calls: Arc<Calls>,
@@ -61,7 +60,7 @@ impl Basic {
     fn build(context: &BuildContext<'_>, config: &Value) -> Result<Self, Vec<Finding>> {
         let settings: Settings = settings(config)?;
         Ok(Self {
-            file: CredentialFile::open(&settings.htpasswd_file, Users::read),
+            users: credential_file::open(context, &settings.htpasswd_file, Users::read),
             // The key holds the hash, so files need not be told apart.
             space: Space::new("basic", &[]),
             cache: Arc::clone(&context.shared.cache),
@@ -131,27 +130,14 @@ impl Authenticator for Basic {
         if password.len() > LONGEST_PASSWORD {
             return Answer::Now(Err(wrong()));
         }
+        let Some(users) = &self.users else { return Answer::Now(Err(credential_file::unreadable())) };
+        let Some(attempt) = self.attempt(users, &user, &password) else { return Answer::Now(Err(wrong())) };
         let now = exchange.context.now();
-        if let Known::Current(users) = self.file.known() {
-            let Some(users) = users else { return Answer::Now(Err(no_file())) };
-            let Some(attempt) = self.attempt(&users, &user, &password) else {
-                return Answer::Now(Err(wrong()));
-            };
-            if let Some(fits) = self.remembered(&attempt, now) {
-                return Answer::Now(admit(exchange, &user, fits));
-            }
-            return Answer::Later(Box::pin(async move {
-                let fits = self.fits(attempt, now).await?;
-                admit(exchange, &user, fits)
-            }));
+        if let Some(fits) = self.remembered(&attempt, now) {
+            return Answer::Now(admit(exchange, &user, fits));
         }
         Answer::Later(Box::pin(async move {
-            let users = self.file.reload().await.ok_or_else(no_file)?;
-            let attempt = self.attempt(&users, &user, &password).ok_or_else(wrong)?;
-            let fits = match self.remembered(&attempt, now) {
-                Some(fits) => fits,
-                None => self.fits(attempt, now).await?,
-            };
+            let fits = self.fits(attempt, now).await?;
             admit(exchange, &user, fits)
         }))
     }
@@ -167,11 +153,6 @@ fn admit(exchange: &mut Exchange<'_>, user: &[u8], fits: bool) -> Result<Authent
 /// The same words, whatever is wrong.
 fn wrong() -> Denial {
     Denial::Unauthenticated { why: Detail::id("credentials-wrong").public("credentials-wrong") }
-}
-
-fn no_file() -> Denial {
-    let why = Detail::id("credential-file-unreadable").log("the htpasswd file could never be read");
-    OnBackendError::Compat.denial(500, why, None)
 }
 
 #[cfg(test)]
