@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{Semaphore, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::backend::Fault;
 use crate::cache::Key;
@@ -56,11 +56,12 @@ impl Calls {
     }
 
     /// Gets what `make` makes once for all who ask under the same key at the same time, in whatever worker.
-    /// Who makes it does so as part of its own future; when that goes away, whoever waits takes over. What
-    /// another made under the key has to be a `T`.
+    /// Who makes it does so as part of its own future, which has to end by itself; when that goes away,
+    /// whoever waits takes over. Nobody waits longer than to the deadline.
     pub async fn share<T: Any + Send + Sync>(
         self: &Arc<Self>,
         key: Key,
+        deadline: Instant,
         make: impl AsyncFn() -> Result<Arc<T>, Fault>,
     ) -> Result<Arc<T>, Fault> {
         loop {
@@ -73,7 +74,7 @@ impl Calls {
                     });
                     return outcome;
                 }
-                Joined::Follow(follower) => match follower.landed().await {
+                Joined::Follow(follower) => match follower.landed(deadline).await? {
                     Some(Ok(value)) => match value.downcast() {
                         Ok(value) => return Ok(value),
                         // A key of another handler's making: no reason to trust it.
@@ -143,10 +144,11 @@ struct Follower(Landing);
 
 impl Follower {
     /// How the call ended; `None` when whoever made it went away before.
-    async fn landed(mut self) -> Option<Outcome> {
-        match self.0.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone(),
-            Err(_) => None,
+    async fn landed(mut self, deadline: Instant) -> Result<Option<Outcome>, Fault> {
+        match timeout_at(deadline, self.0.wait_for(Option::is_some)).await {
+            Ok(Ok(outcome)) => Ok(outcome.clone()),
+            Ok(Err(_)) => Ok(None),
+            Err(_) => Err(Fault::TimedOut("an equal call under way did not end in time".to_owned())),
         }
     }
 }

@@ -9,7 +9,7 @@ use futures_util::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue};
 use tokio::sync::Notify;
 
-use super::{Fetch, FetchError, Incoming, Outgoing};
+use super::{Fetch, FetchError, Incoming, Outgoing, shown_url};
 
 /// What the script says for one call.
 #[derive(Clone)]
@@ -103,15 +103,19 @@ fn incoming(status: u16, body: impl Into<Bytes>) -> Incoming {
 impl Fetch for FakeFetch {
     fn send(&self, request: Outgoing) -> LocalBoxFuture<'static, Result<Incoming, FetchError>> {
         let line = self.next(&request.url);
-        let url = request.url.clone();
+        let (url, after) = (request.url.clone(), request.timeout);
         self.calls.borrow_mut().push(request);
         Box::pin(async move {
+            let too_late = FetchError::Timeout { url: shown_url(&url), after };
             match line {
                 Some(Line::Answer(answer)) => Ok(answer),
                 Some(Line::Fail(error)) => Err(error),
-                Some(Line::Never) => std::future::pending().await,
+                Some(Line::Never) => {
+                    tokio::time::sleep(after).await;
+                    Err(too_late)
+                }
                 Some(Line::After(signal, answer)) => {
-                    signal.notified().await;
+                    tokio::time::timeout(after, signal.notified()).await.map_err(|_| too_late)?;
                     Ok(answer)
                 }
                 None => Err(FetchError::Connect { url, reason: "not in the script".to_owned() }),

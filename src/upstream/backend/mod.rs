@@ -25,7 +25,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use smallvec::SmallVec;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
@@ -257,14 +257,14 @@ impl<T: Send + Sync + 'static> Backend<T> {
         if !self.coalesce {
             return self.learn(fetch, now, key, question, deadline).await;
         }
-        let shared = self.calls.share(key, async || {
+        let learn = async || {
             // Another may have landed since this one looked.
             match self.remembered(Some(&key), now) {
                 Some(known) => Ok(known),
                 None => self.learn(fetch, now, key, question, deadline).await,
             }
-        });
-        timeout_at(deadline, shared).await.unwrap_or_else(|_| Err(self.too_late(question)))
+        };
+        self.calls.share(key, deadline, learn).await
     }
 
     /// Calls, reads and remembers.
@@ -289,17 +289,23 @@ impl<T: Send + Sync + 'static> Backend<T> {
         question: &Question,
         deadline: Instant,
     ) -> Result<Reading<T>, Fault> {
-        let gate = timeout_at(deadline, self.gate.acquire()).await;
-        // Turns come free at the very moment when those who had them give up.
-        let Some(gate) = gate.ok().filter(|_| Instant::now() < deadline) else {
-            let url = shown_url(&question.url);
-            return Err(Fault::Busy(format!("too many calls to {url} were under way")));
-        };
-        // A gate is never closed; a failure would only mean not to count this call.
-        let _turn = gate.ok();
-        match timeout_at(deadline, self.attempts(fetch, question, deadline)).await {
-            Ok(answer) => Ok((self.read)(answer?, now)),
-            Err(_) => Err(self.too_late(question)),
+        let _turn = self.turn(question, deadline).await?;
+        let answer = self.attempts(fetch, question, deadline).await?;
+        Ok((self.read)(answer, now))
+    }
+
+    /// Waits for its turn to call the service.
+    async fn turn(&self, question: &Question, deadline: Instant) -> Result<SemaphorePermit<'_>, Fault> {
+        if let Ok(turn) = self.gate.try_acquire() {
+            return Ok(turn);
+        }
+        match timeout_at(deadline, self.gate.acquire()).await {
+            // Turns come free at the very moment when those who had them give up.
+            Ok(Ok(turn)) if Instant::now() < deadline => Ok(turn),
+            _ => {
+                let url = shown_url(&question.url);
+                Err(Fault::Busy(format!("too many calls to {url} were under way")))
+            }
         }
     }
 
@@ -316,10 +322,7 @@ impl<T: Send + Sync + 'static> Backend<T> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let sent = fetch.send(self.outgoing(question, left.min(self.attempt)));
-            let result = match tokio::time::timeout(left.min(self.attempt), sent).await {
-                Ok(result) => result.map_err(Fault::from),
-                Err(_) => Err(self.too_late(question)),
-            };
+            let result = sent.await.map_err(Fault::from);
             made += 1;
             if made == 1 && repeatable && matches!(result, Err(Fault::Broken(_))) {
                 repeatable = false;
@@ -367,11 +370,6 @@ impl<T: Send + Sync + 'static> Backend<T> {
         let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         let kept = Kept { value: Arc::clone(value), until: self.calls.now().saturating_add(ttl) };
         self.cache.put(key, Arc::new(kept), bytes.saturating_add(KEPT), expires);
-    }
-
-    fn too_late(&self, question: &Question) -> Fault {
-        let (url, after) = (shown_url(&question.url), self.deadline.as_millis());
-        Fault::TimedOut(format!("no complete answer from {url} within {after}ms"))
     }
 }
 

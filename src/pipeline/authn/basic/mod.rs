@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, header};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use self::htpasswd::{Hash, Users};
 use super::{basic_credentials, credential_file};
@@ -82,7 +82,7 @@ impl Basic {
 
     /// Tries the password, with everybody who asks the same.
     async fn fits(&self, attempt: Attempt, now: u64) -> Result<bool, Denial> {
-        let tried = self.calls.share(attempt.key, async || {
+        let tried = self.calls.share(attempt.key, Instant::now() + 2 * PATIENCE, async || {
             if let Some(known) = self.cache.get::<bool>(&attempt.key, now) {
                 return Ok(known);
             }
