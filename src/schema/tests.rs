@@ -36,7 +36,7 @@ fn every_schema_file_is_used_and_valid() {
     for name in names {
         let text = std::fs::read_to_string(root.join(&name)).unwrap();
         let schema: Value = serde_json::from_str(&text).unwrap();
-        assert!(jsonschema::meta::is_valid(&schema), "{name} is a valid schema");
+        assert!(okgate_schemas::is_schema(&schema), "{name} is a valid schema");
         assert!(expand::document(&name).is_some(), "{name} refers to what exists");
     }
 }
@@ -62,7 +62,7 @@ fn editors_know_every_handler() {
 fn a_self_contained_schema_refers_to_nothing() {
     for schema in [config(), rule(), rules(), handler(Stage::Errors, "redirect").unwrap()] {
         assert!(!schema.document().to_string().contains("$ref"));
-        assert!(jsonschema::meta::is_valid(schema.document()));
+        assert!(okgate_schemas::is_schema(schema.document()));
     }
 }
 
