@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::files::Files;
 use crate::cache::Cache;
 use crate::keys::JwksStore;
+use crate::request::body::BodyRoom;
 use crate::upstream::Fetch;
 use crate::upstream::calls::Calls;
 
@@ -21,6 +22,8 @@ pub struct Shared {
     pub calls: Arc<Calls>,
     /// Files that handlers read, as last read without error.
     pub files: Arc<Files>,
+    /// Room for the bodies of requests that are kept while they are decided on.
+    pub bodies: BodyRoom,
 }
 
 impl Shared {
@@ -31,6 +34,7 @@ impl Shared {
             cache: Arc::new(Cache::new(cache_bytes)),
             calls: Arc::default(),
             files: Arc::default(),
+            bodies: BodyRoom::default(),
         }
     }
 }

@@ -3,8 +3,7 @@
 
 use crate::given::with_config;
 use okgate_testkit::gate::Gate;
-use okgate_testkit::http::{Connection, Request, exchange};
-use okgate_testkit::stub::Stub;
+use okgate_testkit::http::{Request, exchange};
 use okgate_testkit::wait::eventually;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -87,7 +86,7 @@ fn askers(url: &str) -> [(&'static str, Value); 4] {
 }
 
 /// okgate with a rule for each of these: host, handler and its settings.
-fn gate(rules: &[(String, &str, Value)]) -> Gate {
+pub fn gate(rules: &[(String, &str, Value)]) -> Gate {
     let mut handlers =
         json!({"authorizers": {"allow": {"enabled": true}}, "mutators": {"noop": {"enabled": true}}});
     let mut written = Vec::new();
@@ -146,74 +145,6 @@ fn an_ill_service_neither_opens_a_door_nor_keeps_anybody_waiting() {
         }
     });
     assert!(!gate.stderr().contains("secret"), "{}", gate.stderr());
-}
-
-#[test]
-fn a_body_that_does_not_come_is_refused_in_time() {
-    let stub = Stub::with(json!([{"path": "/*", "respond": {"status": 200}}]));
-    let settings = json!({"remote": stub.url("/check"), "timeout": "300ms", "max_body_bytes": "8KiB"});
-    let gate = gate(&[("app.test".to_owned(), "remote", settings)]);
-    let post = |more: &[(&str, &str)], body: &[u8]| {
-        let mut request = Request::decision("POST", "http://app.test/x").header("Connection", "keep-alive");
-        for (name, value) in more {
-            request = request.header(name, *value);
-        }
-        let mut bytes = request.to_bytes();
-        bytes.extend(body);
-        let mut connection = Connection::open(gate.port()).unwrap();
-        connection.send(&bytes).unwrap();
-        connection.reply(false).unwrap()
-    };
-    let long = vec![b'x'; 9000];
-    let chunked = |text: &[u8]| [format!("{:x}\r\n", text.len()).as_bytes(), text, b"\r\n0\r\n\r\n"].concat();
-    for (what, headers, body, status, sent) in [
-        ("none", &[][..], Vec::new(), 200, Some("")),
-        ("of known length", &[("Content-Length", "3")], b"abc".to_vec(), 200, Some("abc")),
-        ("in chunks", &[("Transfer-Encoding", "chunked")], chunked(b"abc"), 200, Some("abc")),
-        ("promised, and never sent", &[("Content-Length", "3")], Vec::new(), 408, None),
-        ("promised, and half sent", &[("Content-Length", "30")], b"abc".to_vec(), 408, None),
-        ("chunks without an end", &[("Transfer-Encoding", "chunked")], b"3\r\nabc\r\n".to_vec(), 408, None),
-        ("promised to be too long", &[("Content-Length", "9000000")], Vec::new(), 413, None),
-        ("too long", &[("Content-Length", "9000")], long.clone(), 413, None),
-        ("too long in chunks", &[("Transfer-Encoding", "chunked")], chunked(&long), 413, None),
-        (
-            "expected to be waited for",
-            &[("Expect", "100-continue"), ("Content-Length", "3")],
-            Vec::new(),
-            408,
-            None,
-        ),
-    ] {
-        let begin = Instant::now();
-        let mut reply = post(headers, &body);
-        if reply.status == 100 {
-            reply = post(&[("Content-Length", "3")], b"");
-        }
-        assert_eq!(reply.status, status, "{what}: {}", reply.summary());
-        assert!(begin.elapsed() < Duration::from_secs(5), "{what}");
-        let calls = stub.take_calls();
-        let bodies: Vec<_> =
-            calls.iter().map(|call| String::from_utf8_lossy(&call.body).into_owned()).collect();
-        assert_eq!(bodies.first().map(String::as_str), sent, "{what}");
-    }
-    assert_eq!(gate.decide("GET", "http://app.test/x").status, 200, "it goes on");
-}
-
-#[test]
-fn a_body_that_was_looked_at_leaves_the_connection_usable() {
-    let stub = Stub::with(json!([{"path": "/*", "respond": {"status": 200}}]));
-    let settings = json!({"remote": stub.url("/check")});
-    let gate = gate(&[("app.test".to_owned(), "remote", settings)]);
-    let mut connection = Connection::open(gate.port()).unwrap();
-    for size in [0, 3, 100_000, 3, 1 << 20, 0] {
-        let body = "x".repeat(size);
-        let request = Request::decision("POST", "http://app.test/x").header("Connection", "keep-alive");
-        connection.send(&request.body(body.clone()).to_bytes()).unwrap();
-        assert_eq!(connection.reply(false).unwrap().status, 200, "{size}");
-        let calls = stub.take_calls();
-        assert_eq!(calls.len(), 1, "{size}");
-        assert!(calls[0].body == body.as_bytes(), "{size}");
-    }
 }
 
 #[test]

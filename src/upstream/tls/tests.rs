@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::Method;
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -14,11 +15,14 @@ use openssl::ssl::{SslAcceptor, SslVerifyMode};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509NameBuilder, X509Ref};
 
+use tokio::time::Instant;
+
 use super::*;
 use crate::config::Secret;
 use crate::keys::fixtures::run;
+use crate::request::body::{Body, BodyRoom, Opened};
 use crate::upstream::awc::Client;
-use crate::upstream::{Fetch, FetchError, Outgoing};
+use crate::upstream::{Fetch, FetchError, Outgoing, OutgoingBody};
 
 type Key = PKey<Private>;
 
@@ -114,13 +118,27 @@ fn get(settings: &ClientTls, url: &str) -> Result<Bytes, FetchError> {
         method: Method::GET,
         url: url.to_owned(),
         headers: Vec::new(),
-        body: Bytes::new(),
+        body: OutgoingBody::default(),
         timeout: Duration::from_secs(20),
         max_response_bytes: 100,
         redirects: 0,
     };
     let client: Rc<dyn Fetch> = Rc::new(Client::with(outbound));
-    run(client.send(request)).map(|answer| answer.body)
+    run(async {
+        let whole = client.send(request.clone()).await.map(|answer| answer.body);
+        // A body that does not come, so that only the answer counts.
+        let body = Body::new(stream::pending::<Result<_, ()>>(), None, &BodyRoom::default());
+        let Ok(Opened::Pieces(pieces)) = body.open(9, Instant::now()).await else { unreachable!() };
+        let request = Outgoing { method: Method::POST, body: OutgoingBody::Passing(pieces), ..request };
+        let passed = client.send(request).await.map(|answer| answer.body);
+        let shown = |result: &Result<Bytes, FetchError>| match result {
+            Ok(body) => format!("{body:?}"),
+            Err(FetchError::Connect { .. } | FetchError::Protocol { .. }) => "no".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(shown(&passed), shown(&whole), "{whole:?}");
+        whole
+    })
 }
 
 #[test]
