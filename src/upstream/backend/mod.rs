@@ -214,7 +214,10 @@ impl<T: Send + Sync + 'static> Backend<T> {
             question.body.whole(),
             credential,
         ]);
-        for (name, value) in &question.headers {
+        // All of a client's headers come in no certain order.
+        let mut headers: SmallVec<[&(HeaderName, HeaderValue); 10]> = question.headers.iter().collect();
+        headers.sort_by_key(|(name, _)| name.as_str());
+        for (name, value) in headers {
             parts.extend([name.as_str().as_bytes(), value.as_bytes()]);
         }
         self.key_of(&parts)

@@ -381,6 +381,12 @@ fn questions_are_the_same_when_everything_that_is_sent_is() {
     let traced = Question { trace: vec![header("traceparent", "00-1-2-01")], ..base.clone() };
     assert_eq!(key(&base), key(&traced));
     assert_eq!(key(&base), key(&base.clone()));
+    let names_in_another_order =
+        Question { headers: vec![header("cookie", "sid=1"), header("a", "bc")], ..base.clone() };
+    assert_eq!(key(&base), key(&names_in_another_order));
+    let twice =
+        |first, second| Question { headers: vec![header("a", first), header("a", second)], ..base.clone() };
+    assert_ne!(key(&twice("b", "c")), key(&twice("c", "b")));
     let other = Plan { space: Space::new("test", &[b"{\"subject_from\":\"id\"}"]), ..plan() };
     let other = Ground::new().planned(&other, json!({})).unwrap();
     assert_ne!(Some(key(&base)), other.key(&base), "another configuration");
