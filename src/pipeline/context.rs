@@ -10,6 +10,7 @@ use crate::keys::JwksStore;
 use crate::request::body::BodyRoom;
 use crate::upstream::Fetch;
 use crate::upstream::calls::Calls;
+use crate::upstream::tls::Outbound;
 
 /// What all workers share and what outlives a reload: key sets, caches, calls under way.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub struct Shared {
     pub files: Arc<Files>,
     /// Room for the bodies of requests that are kept while they are decided on.
     pub bodies: BodyRoom,
+    /// Whom calls out trust.
+    pub outbound: Arc<Outbound>,
 }
 
 impl Shared {
@@ -35,6 +38,7 @@ impl Shared {
             calls: Arc::default(),
             files: Arc::default(),
             bodies: BodyRoom::default(),
+            outbound: Arc::default(),
         }
     }
 }

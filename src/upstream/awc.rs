@@ -1,6 +1,6 @@
 //! The HTTP client: [`Fetch`] on awc, with one time limit for the whole exchange and redirects by hand.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use openssl::ssl::SslConnector;
 use url::Url;
 
-use super::tls::Outbound;
+use super::tls::{Outbound, Trust};
 use super::{Fetch, FetchError, Incoming, Outgoing, OutgoingBody, answer, passing, shown_url};
 
 /// The only headers that follow a redirect to another origin. Any other may hold a credential: an API key
@@ -34,7 +34,8 @@ pub struct Client {
 #[derive(Default)]
 struct Connections {
     plain: OnceCell<::awc::Client>,
-    tls: OnceCell<::awc::Client>,
+    /// With what it was made for.
+    tls: RefCell<Option<(Arc<Trust>, ::awc::Client)>>,
     outbound: Arc<Outbound>,
 }
 
@@ -137,7 +138,8 @@ impl Connections {
         }
         let body = match &request.body {
             OutgoingBody::Passing(pieces) => {
-                let tls = if url.scheme() == "https" { Some(self.connector(&url)?) } else { None };
+                let trust = self.outbound.current();
+                let tls = if url.scheme() == "https" { Some(connector(&trust, &url)?) } else { None };
                 let head = passing::Head { method: &request.method, url: &url, headers };
                 return passing::exchange(head, pieces, tls, request.max_response_bytes).await;
             }
@@ -157,20 +159,29 @@ impl Connections {
         answer::read(&shown, status, headers, answer, request.max_response_bytes, whole).await
     }
 
-    fn client(&self, url: &Url) -> Result<&::awc::Client, FetchError> {
+    fn client(&self, url: &Url) -> Result<::awc::Client, FetchError> {
         if url.scheme() != "https" {
-            return Ok(self.plain.get_or_init(|| client(None)));
+            return Ok(self.plain.get_or_init(|| client(None)).clone());
         }
-        let tls = self.connector(url)?;
-        Ok(self.tls.get_or_init(|| client(Some(tls.clone()))))
+        let trust = self.outbound.current();
+        let mut made = self.tls.borrow_mut();
+        if let Some((of, client)) = made.as_ref()
+            && Arc::ptr_eq(of, &trust)
+        {
+            return Ok(client.clone());
+        }
+        // The connections of the one before end with the calls that are under way.
+        let client = client(Some(connector(&trust, url)?.clone()));
+        *made = Some((trust, client.clone()));
+        Ok(client)
     }
+}
 
-    fn connector(&self, url: &Url) -> Result<&SslConnector, FetchError> {
-        self.outbound.connector().map_err(|error| {
-            let reason = format!("TLS cannot be set up: {error}");
-            FetchError::Connect { url: shown_url(url.as_str()), reason }
-        })
-    }
+fn connector<'t>(trust: &'t Trust, url: &Url) -> Result<&'t SslConnector, FetchError> {
+    trust.connector().map_err(|error| {
+        let reason = format!("TLS cannot be set up: {error}");
+        FetchError::Connect { url: shown_url(url.as_str()), reason }
+    })
 }
 
 /// Makes a client. Its own time limits are off: the whole exchange has one.

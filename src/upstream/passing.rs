@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 
 use actix_codec::{Decoder, Encoder as _, Framed};
 use actix_http::body::BodySize;
+use actix_http::error::PayloadError;
 use actix_http::h1::{ClientCodec, ClientPayloadCodec, Message, MessageType};
 use actix_http::{ConnectionType, RequestHead, ResponseHead};
 use bytes::{Bytes, BytesMut};
@@ -146,7 +147,10 @@ async fn hear(read: impl AsyncRead + Unpin, url: &str, limit: usize) -> Result<I
     let pieces = heads.into_map_codec(ClientCodec::into_payload_codec);
     match kind {
         MessageType::None => answer::read(url, status, headers, stream::empty::<Piece>(), limit, false).await,
-        _ => answer::read(url, status, headers, body(pieces), limit, true).await,
+        kind => {
+            let ends_with_connection = kind == MessageType::Stream;
+            answer::read(url, status, headers, body(pieces, ends_with_connection), limit, true).await
+        }
     }
 }
 
@@ -155,12 +159,14 @@ type Piece = Result<Bytes, <ClientPayloadCodec as Decoder>::Error>;
 /// The pieces of an answer's body.
 fn body<R: AsyncRead + Unpin>(
     framed: Framed<R, ClientPayloadCodec>,
+    ends_with_connection: bool,
 ) -> impl futures_util::Stream<Item = Piece> {
-    stream::unfold(Some(framed), |framed| async {
+    stream::unfold(Some(framed), move |framed| async move {
         let mut framed = framed?;
         match framed.next().await {
             Some(Ok(Some(piece))) => Some((Ok(piece), Some(framed))),
             Some(Err(error)) => Some((Err(error), None)),
+            None if !ends_with_connection => Some((Err(PayloadError::Incomplete(None)), None)),
             Some(Ok(None)) | None => None,
         }
     })

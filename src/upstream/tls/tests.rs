@@ -176,6 +176,26 @@ fn a_server_that_asks_for_it_gets_the_certificate() {
 }
 
 #[test]
+fn settings_that_change_count_for_the_next_connection() {
+    let authority = Authority::new();
+    let port = authority.serve(false);
+    let outbound = Arc::new(Outbound::default());
+    let client: Rc<dyn Fetch> = Rc::new(Client::with(Arc::clone(&outbound)));
+    let trusted = ClientTls { ca: vec![authority.ca.clone()], ..ClientTls::default() };
+    for (settings, works) in
+        [(&ClientTls::default(), false), (&trusted, true), (&ClientTls::default(), false)]
+    {
+        outbound.set(settings);
+        let request = Outgoing::get(format!("https://localhost:{port}/"), Duration::from_secs(20));
+        assert_eq!(run(client.send(request)).is_ok(), works);
+    }
+    outbound.set(&trusted);
+    let before = outbound.current();
+    outbound.set(&trusted.clone());
+    assert!(Arc::ptr_eq(&before, &outbound.current()), "the same ones keep their connections");
+}
+
+#[test]
 fn a_key_that_is_not_the_certificates_makes_no_connection() {
     let authority = Authority::new();
     let mut identity = authority.client.clone();
