@@ -527,6 +527,25 @@ fn what_is_remembered_is_a_verdict_about_one_question() {
 }
 
 #[test]
+fn no_verdict_outlives_the_token_it_may_be_about() {
+    run(async {
+        let (config, rule) = with("remote_json", &json!({"cache": {"enabled": true, "ttl": "1m"}}));
+        let noop = json!({"authenticators": [{"handler": "noop"}]});
+        let trial = Trial::good(&config, &crate::config::merge(&rule, &noop));
+        trial.fetch.answer(URL, 200, "");
+        // {"alg":"none"}.{"exp":1700000005}
+        let token = "Bearer eyJhbGciOiJub25lIn0.eyJleHAiOjE3MDAwMDAwMDV9.c2ln";
+        let ask = Ask { headers: &[("Authorization", token)], ..Ask::default() };
+        for (seconds, calls) in [(0, 1), (4, 1), (1, 2), (0, 3)] {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            Trial::pass(seconds);
+            assert_eq!(trial.verdict(&ask).await.0, 200);
+            assert_eq!(trial.fetch.count(URL), calls, "after {seconds} more seconds");
+        }
+    });
+}
+
+#[test]
 fn what_cannot_work_is_found_when_rules_load() {
     for (authorizer, settings, code, pointer) in [
         ("remote", json!({"remote": "ftp://x"}), "unusable-url", "/remote"),
