@@ -18,10 +18,10 @@ bench:
 conformance ONLY="":
     cargo test --test conformance -- '{{ONLY}}'
 
-# Installs the gateways into .gateways/ and the system, and tests the examples behind them.
+# Installs the gateways into .gateways/ and the system, and tests the examples behind them; an OpenID provider, too.
 gateways:
     bash .ci/gateways
-    OKGATE_REQUIRE_GATEWAYS=1 cargo test --test gateways
+    OKGATE_REQUIRE_GATEWAYS=1 cargo test --test gateways --test oidc
 
 # Everything that CI runs.
 ci:

@@ -12,15 +12,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 /// What takes effect only at the next start; everything else is taken over while okgate runs.
-const RESTART: &[&str] = &[
-    "serve.api.host",
-    "serve.api.port",
-    "serve.api.timeout",
-    "serve.api.tls",
-    "log",
-    "cache",
-    "http_client",
-];
+const RESTART: &[&str] =
+    &["serve.api.host", "serve.api.port", "serve.api.timeout", "serve.api.tls", "log", "cache"];
 
 /// What is known and checked and does nothing yet.
 const NOT_YET: &[&str] = &[

@@ -152,7 +152,7 @@ pub(crate) struct Ask<'a> {
     pub method: &'a str,
     pub target: &'a str,
     pub headers: &'a [(&'a str, &'a str)],
-    pub body: Option<&'a dyn Body>,
+    pub body: Option<&'a Body>,
 }
 
 impl Default for Ask<'_> {

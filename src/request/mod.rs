@@ -79,7 +79,7 @@ pub struct AccessRequest<'r> {
     parts: Parts<'r>,
     readings: SmallVec<[Reading; 1]>,
     headers: &'r dyn Headers,
-    body: Option<&'r dyn Body>,
+    body: Option<&'r Body>,
 }
 
 /// One way to read the request's URL: `scheme://host/path`, all canonical.
@@ -124,8 +124,8 @@ impl<'r> AccessRequest<'r> {
 
     /// The same with the client's body.
     #[must_use]
-    pub fn with_body(mut self, body: &'r dyn Body) -> Self {
-        self.body = Some(body);
+    pub fn with_body(mut self, body: impl Into<Option<&'r Body>>) -> Self {
+        self.body = body.into();
         self
     }
 
@@ -183,7 +183,7 @@ impl<'r> AccessRequest<'r> {
     }
 
     /// The client's body, where the gateway handed one on.
-    pub fn body(&self) -> Option<&'r dyn Body> {
+    pub fn body(&self) -> Option<&'r Body> {
         self.body
     }
 

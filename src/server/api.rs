@@ -20,6 +20,7 @@ use crate::json::html_safe_json;
 use crate::keys;
 use crate::pipeline::errors::json::error_body;
 use crate::pipeline::{Context, Reply};
+use crate::request::Body;
 
 /// Where gateways ask in Oathkeeper's dialect, whatever else is configured.
 const DECISIONS: &str = "/decisions";
@@ -36,35 +37,29 @@ pub struct Worker {
 }
 
 /// Answers one request.
-pub async fn serve(
-    request: HttpRequest,
-    mut payload: web::Payload,
-    worker: Rc<Worker>,
-) -> HttpResponse<BoxBody> {
+pub async fn serve(request: HttpRequest, payload: web::Payload, worker: Rc<Worker>) -> HttpResponse<BoxBody> {
     let snapshot = worker.live.load_full();
     let cors = &snapshot.cors;
+    let body = body::of(&request, payload.into_inner(), &worker.live.shared.bodies);
     let reply = if cors.enabled() && cors::is_preflight(&request) {
         cors.preflight(&request)
     } else {
-        let mut reply = route(&request, &mut payload, &snapshot, &worker).await;
+        let mut reply = route(&request, body.as_ref(), &snapshot, &worker).await;
         if cors.enabled() {
             cors.add_headers(&request, &mut reply);
         }
         reply
     };
-    body::discard(&request, payload).await;
+    if let Some(body) = &body {
+        body::discard(&request, body).await;
+    }
     response(reply, request.method().as_str() == "HEAD")
 }
 
-async fn route(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    snapshot: &Snapshot,
-    worker: &Worker,
-) -> Reply {
+async fn route(request: &HttpRequest, body: Option<&Body>, snapshot: &Snapshot, worker: &Worker) -> Reply {
     let path = request.uri().path();
     if let Some((below, dialect)) = endpoint(path, snapshot) {
-        return decisions::decide(request, payload, below, dialect, snapshot, &worker.context).await;
+        return decisions::decide(request, body, below, dialect, snapshot, &worker.context).await;
     }
     if !matches!(request.method().as_str(), "GET" | "HEAD") {
         return not_found::page(request);

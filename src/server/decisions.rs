@@ -2,20 +2,19 @@
 
 use std::net::IpAddr;
 
-use actix_web::{HttpRequest, web};
+use actix_web::HttpRequest;
 use tracing::{Level, enabled, info, warn};
 
-use super::body;
 use super::headers::RequestHeaders;
 use super::live::Snapshot;
 use crate::gateway::{Asked, Dialect};
 use crate::pipeline::{Context, Decision, Denial, Detail, Reply};
-use crate::request::{AccessRequest, Parts};
+use crate::request::{AccessRequest, Body, Parts};
 
 /// Decides on what a gateway asks at `path` (below the endpoint). Handlers may read the body.
 pub async fn decide(
     request: &HttpRequest,
-    payload: &mut web::Payload,
+    body: Option<&Body>,
     path: &str,
     dialect: &dyn Dialect,
     snapshot: &Snapshot,
@@ -37,9 +36,8 @@ pub async fn decide(
         peer: head.peer_addr.map(|a| a.ip()),
     };
     let parts = dialect.read(&asked);
-    let body = body::of(request, payload);
     let access = match AccessRequest::new(parts.clone(), &headers) {
-        Ok(access) => access.with_body(&body),
+        Ok(access) => access.with_body(body),
         Err(error) => return refuse_unread(parts, error.to_string(), &headers, dialect, snapshot),
     };
     let decision = snapshot.engine.decide(&access, context).await;

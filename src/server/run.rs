@@ -19,7 +19,6 @@ use crate::pipeline::{Context, Shared};
 use crate::rule::Repository;
 use crate::rule::watch::{Waker, Watcher, state_of};
 use crate::upstream::awc::Client;
-use crate::upstream::tls::Outbound;
 
 /// How long requests under way may take once the server is told to end.
 const DRAIN_SECONDS: u64 = 5;
@@ -93,7 +92,8 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
 async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result<(), StartError> {
     let listener = &config.serve.api;
     let for_workers = Arc::clone(&live);
-    let outbound = Arc::new(Outbound::new(config.http_client.tls.clone()));
+    let outbound = Arc::clone(&live.shared.outbound);
+    outbound.set(&config.http_client.tls);
     let server = HttpServer::new(move || {
         let context = Context::new(Rc::new(Client::with(Arc::clone(&outbound))));
         let worker = Rc::new(Worker { live: Arc::clone(&for_workers), context });

@@ -3,6 +3,7 @@
 
 mod api;
 mod bad_input;
+mod bodies;
 mod decisions;
 mod given;
 mod logging;

@@ -73,7 +73,7 @@ impl RemoteJson {
                 Bytes::from(text)
             }
         };
-        self.point.question(exchange, HeaderValue::from_static("application/json"), body)
+        self.point.question(exchange, HeaderValue::from_static("application/json"), body.into())
     }
 }
 
