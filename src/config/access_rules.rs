@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::matcher::Strategy;
+use crate::rule::Policy;
 
 /// `access_rules.*`
 #[derive(Clone)]
@@ -11,6 +12,8 @@ pub struct AccessRules {
     pub repositories: Vec<String>,
     /// How patterns are written.
     pub strategy: Strategy,
+    /// Which rule is meant where not exactly one matches.
+    pub policy: Policy,
 }
 
 /// Counts the repositories only: their URLs may hold credentials or whole documents.
@@ -19,6 +22,7 @@ impl fmt::Debug for AccessRules {
         f.debug_struct("AccessRules")
             .field("repositories", &self.repositories.len())
             .field("strategy", &self.strategy)
+            .field("policy", &self.policy)
             .finish()
     }
 }

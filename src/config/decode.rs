@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::rule::Policy;
 use crate::template;
 
 use super::check::allows_any_origin;
@@ -34,6 +35,11 @@ pub(super) fn config(
             repositories: get(value, "/access_rules/repositories").unwrap_or_default(),
             strategy: get(value, "/access_rules/matching_strategy")
                 .ok_or("access_rules.matching_strategy")?,
+            policy: Policy {
+                on_multiple_matches: get(value, "/access_rules/on_multiple_matches")
+                    .ok_or("access_rules.on_multiple_matches")?,
+                default_rule: get(value, "/access_rules/default_rule"),
+            },
         },
         authenticators: handlers(value, Stage::Authenticators),
         authorizers: handlers(value, Stage::Authorizers),

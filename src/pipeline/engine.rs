@@ -72,8 +72,8 @@ impl Engine {
             Ok(None) => return self.refuse(None, (Denial::NoRule, None), None, request),
             Err(denial) => return self.refuse(None, (denial, None), None, request),
         };
-        let Hit { rule, captures, matched } = hit;
-        let glob = rule.pattern.as_ref().is_some_and(|p| p.strategy() == Strategy::Glob);
+        let Hit { rule, captures, matched, .. } = hit;
+        let glob = rule.patterns.first().is_some_and(|p| p.strategy() == Strategy::Glob);
         let mut session = Session::new(captures, matched);
         session.glob = glob;
         let mut exchange = Exchange { request, session, context };

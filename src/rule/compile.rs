@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::load::{Document, Written};
 use super::set::RuleSet;
 use super::spec::{HandlerSpec, MatchSpec, OnFailure, RuleSpec};
-use super::{Rule, across};
+use super::{Conditions, MatchFault, Policy, Rule, across};
 use crate::config::{Config, Stage};
 use crate::diagnostic::{Finding, Report, Severity, Source};
 use crate::matcher::Pattern;
@@ -35,9 +35,17 @@ pub fn engine<'d>(
             rules.push(Arc::new(rule));
         }
     }
-    across::check(&rules, &mut report);
+    across::check(&rules, &config.access_rules.policy, &mut report);
     let fallback = fallback(config, shared);
-    (Engine::new(RuleSet::new(rules), fallback, config.first_error_handler_wins), report)
+    let rules = RuleSet::new(rules, config.access_rules.policy.clone());
+    if rules.is_partly_compared() {
+        let name = "access_rules.on_multiple_matches".to_owned();
+        let message = "there are too many rules that match the same requests to compare all of them";
+        let finding = Finding::warning("not-compared", "", message)
+            .help("where such rules meet, the answer is 500; use `priority`, or narrower patterns");
+        report.push(&Arc::new(Source { name, path: None, text: None }), None, finding);
+    }
+    (Engine::new(rules, fallback, config.first_error_handler_wins), report)
 }
 
 /// Compiles one rule. Findings have pointers from the rule's root.
@@ -55,7 +63,8 @@ pub fn rule(
         shared,
     };
     let mut findings = written.findings.clone();
-    let pattern = pattern(spec, &context, &mut findings);
+    let Compiled { patterns, conditions, fault } =
+        matching(spec, &config.access_rules.policy, &context, &mut findings);
     check_upstream(spec, &mut findings);
     let authenticators = steps(
         Stage::Authenticators,
@@ -81,7 +90,9 @@ pub fn rule(
         spec: spec.clone(),
         source: Arc::clone(source),
         index: written.index,
-        pattern,
+        patterns,
+        conditions,
+        match_fault: fault,
         authenticators,
         authorizers,
         mutators,
@@ -91,42 +102,78 @@ pub fn rule(
     (rule, findings)
 }
 
-fn pattern(spec: &RuleSpec, context: &BuildContext<'_>, findings: &mut Vec<Finding>) -> Option<Pattern> {
-    let (methods, url) = match &spec.matches {
+/// What is compiled of a rule's `match`.
+#[derive(Default)]
+struct Compiled {
+    patterns: Vec<Pattern>,
+    conditions: Option<Box<Conditions>>,
+    fault: Option<MatchFault>,
+}
+
+fn matching(
+    spec: &RuleSpec,
+    policy: &Policy,
+    context: &BuildContext<'_>,
+    findings: &mut Vec<Finding>,
+) -> Compiled {
+    let mut compiled = Compiled::default();
+    let (methods, more) = match &spec.matches {
+        None if policy.is_default(&spec.id) => return compiled,
         None => {
             findings.push(
                 Finding::error("missing-match", "", "the rule has no `match`")
                     .help("say which `methods` and which `url` it is for"),
             );
-            return None;
+            return compiled;
         }
         // Middleware rules are listed, but no HTTP request can meet them.
-        Some(MatchSpec::Rpc { .. }) => return None,
-        Some(MatchSpec::Http { methods, url }) => (methods.as_deref().unwrap_or_default(), url),
+        Some(MatchSpec::Rpc { .. }) => return compiled,
+        Some(MatchSpec::Http { methods, more, .. }) => (methods.as_deref().unwrap_or_default(), more),
     };
     if methods.is_empty() {
         findings.push(
             Finding::warning("never-matches", "/match", "the rule lists no methods and never matches")
-                .help("add `methods: [GET, …]`"),
+                .help("add `methods: [GET, …]`, or `methods: ['*']` for all"),
         );
     }
-    if url.is_empty() {
+    let urls = spec.matches.as_ref().map(MatchSpec::urls).unwrap_or_default();
+    if urls.is_empty() {
         findings.push(
             Finding::error("missing-match", "/match", "`url` must not be empty")
                 .help("write a pattern such as `https://app.example.com/<.*>`"),
         );
-        return None;
+        return compiled;
     }
-    match Pattern::compile(context.strategy, url) {
-        Ok((pattern, warnings)) => {
-            findings.extend(warnings.into_iter().map(|f| f.under("/match/url")));
-            Some(pattern)
+    let before = findings.len();
+    compiled.conditions = Conditions::compile(more, context.strategy, findings);
+    for finding in findings.iter_mut().skip(before) {
+        finding.pointer.insert_str(0, "/match");
+    }
+    if compiled.conditions.as_ref().map_or(0, |conditions| conditions.len()) < more.len() {
+        compiled.fault = Some(MatchFault::Condition);
+    }
+    for (pointer, url) in urls {
+        let pointer = format!("/match{pointer}");
+        if url.is_empty() {
+            findings.push(Finding::error("missing-match", pointer, "a pattern must not be empty"));
+            continue;
         }
-        Err(finding) => {
-            findings.push(finding.under("/match/url"));
-            None
+        match Pattern::compile(context.strategy, url) {
+            Ok((pattern, warnings)) => {
+                findings.extend(warnings.into_iter().map(|f| f.under(&pointer)));
+                compiled.patterns.push(pattern);
+            }
+            Err(finding) => {
+                findings.push(finding.under(&pointer));
+                // Where another rule could take them over, its requests stay closed.
+                if policy.resolves() {
+                    compiled.patterns.extend(Pattern::stand_in(context.strategy, url));
+                    compiled.fault = Some(MatchFault::StandIn);
+                }
+            }
         }
     }
+    compiled
 }
 
 fn check_upstream(spec: &RuleSpec, findings: &mut Vec<Finding>) {

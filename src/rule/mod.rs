@@ -3,16 +3,20 @@
 
 mod across;
 pub mod compile;
+pub mod conditions;
 pub mod explain;
 pub mod load;
 pub mod migrate;
 pub mod overlap;
+pub mod policy;
 pub mod repository;
 mod set;
 pub mod source;
 pub mod spec;
 pub mod watch;
 
+pub use conditions::Conditions;
+pub use policy::{ChosenBy, OnMultipleMatches, Policy};
 pub use repository::Repository;
 pub use set::{Hit, RuleSet};
 pub use spec::RuleSpec;
@@ -31,8 +35,11 @@ pub struct Rule {
     pub source: std::sync::Arc<crate::diagnostic::Source>,
     /// Its position in the document's list, from 0.
     pub index: usize,
-    /// Its URL pattern; none where it cannot match anything.
-    pub pattern: Option<Pattern>,
+    /// Its URL patterns, of which any one is enough; none where it cannot match anything.
+    pub patterns: Vec<Pattern>,
+    /// What else it asks of requests.
+    pub conditions: Option<Box<Conditions>>,
+    match_fault: Option<MatchFault>,
     /// Who is calling?
     pub authenticators: Vec<Step<dyn Authenticator>>,
     /// May they? All have to agree; there is at least one.
@@ -42,6 +49,15 @@ pub struct Rule {
     /// How is a refusal put?
     pub errors: Vec<ErrorStep>,
     valid: bool,
+}
+
+/// What is wrong with a rule's `match`, so that it may match more than was meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MatchFault {
+    /// Something stands in for a pattern that cannot be compiled.
+    StandIn,
+    /// A condition is left out.
+    Condition,
 }
 
 impl Rule {
@@ -56,6 +72,21 @@ impl Rule {
             Some(spec::MatchSpec::Http { methods: Some(methods), .. }) => methods,
             _ => &[],
         }
+    }
+
+    /// Its rank under `on_multiple_matches: priority`; 0 where it names none.
+    pub fn priority(&self) -> i64 {
+        self.spec.priority.unwrap_or(0)
+    }
+
+    /// Whether a pattern stands in for one that cannot be compiled.
+    pub fn has_stand_in(&self) -> bool {
+        self.match_fault == Some(MatchFault::StandIn)
+    }
+
+    /// Whether it matches more requests than it was meant to, because of a fault.
+    pub fn is_vague(&self) -> bool {
+        self.match_fault.is_some()
     }
 
     /// Whether nothing was wrong with it.

@@ -1,5 +1,7 @@
 //! Rules as people write them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,6 +15,10 @@ pub struct RuleSpec {
     pub version: String,
     /// For people.
     pub description: String,
+    /// Of several rules that match the one with the highest counts, under `on_multiple_matches: priority`. Not in
+    /// Oathkeeper.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i64>,
     /// Which requests it is for.
     #[serde(rename = "match")]
     pub matches: Option<MatchSpec>,
@@ -46,15 +52,77 @@ pub enum MatchSpec {
         #[serde(default)]
         allow_http_get: bool,
     },
-    /// Requests by method and URL.
+    /// Requests by method and URL, and by what else is said. All of it has to hold.
     Http {
-        /// Compared without regard to case; none means never.
+        /// Compared without regard to case; `*` means any, none means never.
         #[serde(default)]
         methods: Option<Vec<String>>,
         /// Pattern for `scheme://host[:port]/path`.
         #[serde(default)]
         url: String,
+        /// What is not in Oathkeeper.
+        #[serde(flatten)]
+        more: Box<MoreSpec>,
     },
+}
+
+/// What a rule may ask of requests beside method and URL. Not in Oathkeeper.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MoreSpec {
+    /// More patterns, of which any one is enough.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
+    /// Patterns for the values of header fields.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, OneOrMore>,
+    /// Patterns for the values of query parameters.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub query: BTreeMap<String, OneOrMore>,
+    /// Networks of which one has the client's address.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remote_ip: Vec<String>,
+}
+
+impl MoreSpec {
+    /// How many conditions there are, besides URLs.
+    pub fn len(&self) -> usize {
+        self.headers.len() + self.query.len() + usize::from(!self.remote_ip.is_empty())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A text, or several of which any one is enough.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "the type says it")]
+pub enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    /// All of them.
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::More(texts) => texts,
+        }
+    }
+}
+
+impl MatchSpec {
+    /// Every URL pattern, each with the pointer below `match` where it stands.
+    pub fn urls(&self) -> Vec<(String, &str)> {
+        let Self::Http { url, more, .. } = self else { return Vec::new() };
+        let own = Some(("/url".to_owned(), url.as_str())).filter(|(_, url)| !url.is_empty());
+        let others = more.urls.iter().enumerate().map(|(at, url)| (format!("/urls/{at}"), url.as_str()));
+        own.into_iter().chain(others).collect()
+    }
 }
 
 /// A handler with its configuration.

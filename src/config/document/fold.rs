@@ -7,6 +7,7 @@ const RULE: &[&str] = &[
     "id",
     "version",
     "description",
+    "priority",
     "match",
     "authenticators",
     "authorizer",
@@ -15,7 +16,17 @@ const RULE: &[&str] = &[
     "errors",
     "upstream",
 ];
-const MATCH: &[&str] = &["methods", "url", "authority", "full_method", "allow_http_get"];
+const MATCH: &[&str] = &[
+    "methods",
+    "url",
+    "urls",
+    "headers",
+    "query",
+    "remote_ip",
+    "authority",
+    "full_method",
+    "allow_http_get",
+];
 const HANDLER: &[&str] = &["handler", "config"];
 const UPSTREAM: &[&str] = &["url", "preserve_host", "strip_path"];
 
