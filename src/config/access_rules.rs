@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::matcher::Strategy;
+use crate::pipeline::Preflight;
 use crate::rule::Policy;
 
 /// `access_rules.*`
@@ -14,6 +15,8 @@ pub struct AccessRules {
     pub strategy: Strategy,
     /// Which rule is meant where not exactly one matches.
     pub policy: Policy,
+    /// What becomes of preflights.
+    pub preflight: Preflight,
 }
 
 /// Counts the repositories only: their URLs may hold credentials or whole documents.
@@ -23,6 +26,7 @@ impl fmt::Debug for AccessRules {
             .field("repositories", &self.repositories.len())
             .field("strategy", &self.strategy)
             .field("policy", &self.policy)
+            .field("preflight", &self.preflight)
             .finish()
     }
 }

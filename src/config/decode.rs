@@ -40,6 +40,7 @@ pub(super) fn config(
                     .ok_or("access_rules.on_multiple_matches")?,
                 default_rule: get(value, "/access_rules/default_rule"),
             },
+            preflight: get(value, "/access_rules/preflight").ok_or("access_rules.preflight")?,
         },
         authenticators: handlers(value, Stage::Authenticators),
         authorizers: handlers(value, Stage::Authorizers),

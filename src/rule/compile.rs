@@ -13,7 +13,7 @@ use crate::matcher::Pattern;
 use crate::pipeline::errors::select::ErrorStep;
 use crate::pipeline::handler::{Authorizer, BuildContext, Registration};
 use crate::pipeline::step::{self, Step};
-use crate::pipeline::{Engine, Shared, authn, authz, mutate};
+use crate::pipeline::{Engine, Preflight, Shared, authn, authz, cors, mutate};
 
 /// Compiles all documents into an engine.
 pub fn engine<'d>(
@@ -45,7 +45,8 @@ pub fn engine<'d>(
             .help("where such rules meet, the answer is 500; use `priority`, or narrower patterns");
         report.push(&Arc::new(Source { name, path: None, text: None }), None, finding);
     }
-    (Engine::new(rules, fallback, config.first_error_handler_wins), report)
+    let engine = Engine::new(rules, fallback, config.first_error_handler_wins);
+    (engine.with_preflight(config.access_rules.preflight), report)
 }
 
 /// Compiles one rule. Findings have pointers from the rule's root.
@@ -85,6 +86,7 @@ pub fn rule(
         &mut findings,
     );
     let errors = errors(config, spec, &context, &mut findings);
+    let cors = cors(spec, config.access_rules.preflight, &mut findings);
     let valid = findings.iter().all(|f| f.severity < Severity::Error);
     let rule = Rule {
         spec: spec.clone(),
@@ -97,6 +99,7 @@ pub fn rule(
         authorizers,
         mutators,
         errors,
+        cors,
         valid,
     };
     (rule, findings)
@@ -186,6 +189,33 @@ fn check_upstream(spec: &RuleSpec, findings: &mut Vec<Finding>) {
         Finding::error("bad-url", "/upstream/url", message)
             .help("write an absolute URL such as `http://app:8080`"),
     );
+}
+
+fn cors(spec: &RuleSpec, preflight: Preflight, findings: &mut Vec<Finding>) -> Option<Box<cors::Policy>> {
+    let cors = spec.cors.as_ref()?;
+    if cors.allowed_origins.is_empty() && !findings.iter().any(|f| f.pointer == "/cors/allowed_origins") {
+        let message = "the key `allowed_origins` is missing in `cors`";
+        findings.push(
+            Finding::error("missing-key", "/cors", message)
+                .at_key()
+                .help("list the origins whose pages may send requests, such as `https://app.example.com`"),
+        );
+    }
+    if cors.allow_credentials && cors.allowed_origins.iter().any(|origin| origin == "*") {
+        let message = "`cors.allow_credentials` has no effect while any origin is allowed";
+        findings.push(
+            Finding::warning("any-origin-with-credentials", "/cors/allow_credentials", message)
+                .help("list the origins in `cors.allowed_origins`"),
+        );
+    }
+    if preflight != Preflight::Answer {
+        let message = "preflights are not answered by the rule's `cors`";
+        findings.push(Finding::warning("preflight-not-answered", "/cors", message).at_key().help(
+            "set `access_rules.preflight` to `answer`; without that, it only adds headers to refusals",
+        ));
+    }
+    let settings = cors.settings();
+    settings.enabled.then(|| Box::new(cors::Policy::new(&settings)))
 }
 
 /// Whoever shows wrong credentials becomes a guest who may everything: seldom what `on_failure` is for.

@@ -22,6 +22,7 @@ pub use set::{Hit, RuleSet};
 pub use spec::RuleSpec;
 
 use crate::matcher::Pattern;
+use crate::pipeline::cors;
 use crate::pipeline::errors::select::ErrorStep;
 use crate::pipeline::handler::{Authenticator, Authorizer, Mutator};
 use crate::pipeline::step::Step;
@@ -48,6 +49,8 @@ pub struct Rule {
     pub mutators: Vec<Step<dyn Mutator>>,
     /// How is a refusal put?
     pub errors: Vec<ErrorStep>,
+    /// What may pages of other origins do?
+    pub cors: Option<Box<cors::Policy>>,
     valid: bool,
 }
 
@@ -87,6 +90,13 @@ impl Rule {
     /// Whether it matches more requests than it was meant to, because of a fault.
     pub fn is_vague(&self) -> bool {
         self.match_fault.is_some()
+    }
+
+    /// Whether any request may get a yes: the rule is valid and does not say no to all of them.
+    pub fn may_grant(&self) -> bool {
+        self.valid
+            && self.authorizers.iter().all(|step| step.id != "deny")
+            && self.authenticators.iter().any(|step| step.id != "unauthorized")
     }
 
     /// Whether nothing was wrong with it.

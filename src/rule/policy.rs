@@ -159,4 +159,4 @@ fn methods_within(inner: &[String], outer: &[String]) -> Inclusion {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::config::Cors;
+
 /// An access rule as written. Unknown keys are kept out of it and reported by the schema check.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -33,6 +35,9 @@ pub struct RuleSpec {
     pub mutators: Option<Vec<HandlerSpec>>,
     /// Who shapes a refusal, when.
     pub errors: Option<Vec<HandlerSpec>>,
+    /// What pages of other origins may do. Not in Oathkeeper.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors: Option<CorsSpec>,
     /// Where the proxy sends what may pass.
     pub upstream: UpstreamSpec,
 }
@@ -147,6 +152,48 @@ pub enum OnFailure {
     Stop,
     /// The next authenticator is asked.
     Next,
+}
+
+/// What pages of other origins may do with the rule's URLs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CorsSpec {
+    /// Origins; `*` stands for any, and in one place of an origin for any label.
+    pub allowed_origins: Vec<String>,
+    /// Methods; those of the rule where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_methods: Option<Vec<String>>,
+    /// Headers that requests may carry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_headers: Option<Vec<String>>,
+    /// Headers of answers that scripts may read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exposed_headers: Option<Vec<String>>,
+    /// Whether cookies and the like may be sent.
+    pub allow_credentials: bool,
+    /// Seconds that a preflight's answer may be remembered; 0: not said.
+    pub max_age: u64,
+}
+
+impl CorsSpec {
+    /// The settings with their defaults. Without origins nobody is let in.
+    pub fn settings(&self) -> Cors {
+        let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let any_origin = self.allowed_origins.iter().any(|origin| origin == "*");
+        Cors {
+            enabled: !self.allowed_origins.is_empty(),
+            allowed_origins: self.allowed_origins.clone(),
+            // The rule was found by the method.
+            allowed_methods: self.allowed_methods.clone().unwrap_or_else(|| list(&["*"])),
+            allowed_headers: self
+                .allowed_headers
+                .clone()
+                .unwrap_or_else(|| list(&["Authorization", "Content-Type"])),
+            exposed_headers: self.exposed_headers.clone().unwrap_or_default(),
+            allow_credentials: self.allow_credentials && !any_origin,
+            max_age: self.max_age,
+        }
+    }
 }
 
 /// Where the proxy sends what may pass.

@@ -12,14 +12,15 @@ use serde::Serialize;
 use serde_json::json;
 use url::form_urlencoded;
 
+use super::headers::RequestHeaders;
 use super::live::{Live, Snapshot};
 use super::reply::response;
-use super::{body, cors, decisions, not_found};
+use super::{body, decisions, not_found};
 use crate::gateway::{self, Dialect};
 use crate::json::html_safe_json;
 use crate::keys;
 use crate::pipeline::errors::json::error_body;
-use crate::pipeline::{Context, Reply};
+use crate::pipeline::{Context, Reply, cors};
 
 /// Where gateways ask in Oathkeeper's dialect, whatever else is configured.
 const DECISIONS: &str = "/decisions";
@@ -43,12 +44,13 @@ pub async fn serve(
 ) -> HttpResponse<BoxBody> {
     let snapshot = worker.live.load_full();
     let cors = &snapshot.cors;
-    let reply = if cors.enabled() && cors::is_preflight(&request) {
-        cors.preflight(&request)
+    let headers = RequestHeaders(&request.head().headers);
+    let reply = if cors.enabled() && cors::announced(request.method().as_str(), &headers).is_some() {
+        Reply { status: 204, headers: cors.preflight(&headers).0, body: Bytes::new() }
     } else {
         let mut reply = route(&request, &mut payload, &snapshot, &worker).await;
         if cors.enabled() {
-            cors.add_headers(&request, &mut reply);
+            cors.add_headers(&headers, &mut reply.headers);
         }
         reply
     };

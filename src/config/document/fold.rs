@@ -14,6 +14,7 @@ const RULE: &[&str] = &[
     "authorizers",
     "mutators",
     "errors",
+    "cors",
     "upstream",
 ];
 const MATCH: &[&str] = &[

@@ -15,6 +15,11 @@ use crate::rule::{RuleSet, compile, load, overlap};
 
 /// An engine of rules, each at least a `match`, and what is said about them.
 fn engine(policy: Policy, rules: &[Value]) -> (Engine, Report) {
+    engine_of(rules, |config| config.access_rules.policy = policy)
+}
+
+/// The same with any configuration.
+pub(crate) fn engine_of(rules: &[Value], configure: impl FnOnce(&mut Config)) -> (Engine, Report) {
     let rules: Vec<Value> = rules
         .iter()
         .map(|rule| {
@@ -31,7 +36,7 @@ fn engine(policy: Policy, rules: &[Value]) -> (Engine, Report) {
     let source = Source { name: "rules.json".to_owned(), path: None, text: Some(text.into()) };
     let document = load::decode_in_part(Arc::new(source));
     let mut config = Config::for_validation(Strategy::Regexp).unwrap();
-    config.access_rules.policy = policy;
+    configure(&mut config);
     compile::engine(&config, [&document], &Shared::new(1 << 20))
 }
 
@@ -39,7 +44,7 @@ fn policy(on_multiple_matches: OnMultipleMatches) -> Policy {
     Policy { on_multiple_matches, default_rule: None }
 }
 
-fn said(report: &Report) -> Vec<String> {
+pub(crate) fn said(report: &Report) -> Vec<String> {
     let line = |d: &crate::diagnostic::Diagnostic| {
         format!("{} {}: {}", d.finding.code, d.finding.pointer, d.finding.message)
     };
@@ -47,10 +52,10 @@ fn said(report: &Report) -> Vec<String> {
 }
 
 /// A request as `METHOD URL`, headers, and the client's address.
-struct Asked<'t>(&'t str, &'t [(&'t str, &'t str)], &'t str);
+pub(crate) struct Asked<'t>(pub(crate) &'t str, pub(crate) &'t [(&'t str, &'t str)], pub(crate) &'t str);
 
 impl Asked<'_> {
-    fn ask<R>(&self, answer: impl FnOnce(&AccessRequest<'_>) -> R) -> R {
+    pub(crate) fn ask<R>(&self, answer: impl FnOnce(&AccessRequest<'_>) -> R) -> R {
         let (method, url) = self.0.split_once(' ').unwrap();
         let (scheme, rest) = url.split_once("://").unwrap();
         let (host, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
