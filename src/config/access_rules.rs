@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::matcher::Strategy;
 use crate::pipeline::Preflight;
-use crate::rule::Policy;
+use crate::rule::{Policy, Substitution};
 
 /// `access_rules.*`
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub struct AccessRules {
     pub policy: Policy,
     /// What becomes of preflights.
     pub preflight: Preflight,
+    /// Which variables of the environment rules may use, with their values.
+    pub substitution: Substitution,
 }
 
 /// Counts the repositories only: their URLs may hold credentials or whole documents.
@@ -27,6 +29,7 @@ impl fmt::Debug for AccessRules {
             .field("strategy", &self.strategy)
             .field("policy", &self.policy)
             .field("preflight", &self.preflight)
+            .field("substitution", &self.substitution)
             .finish()
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::rule::Policy;
+use crate::rule::{Policy, Substitution};
 use crate::template;
 
 use super::check::allows_any_origin;
@@ -23,6 +23,7 @@ pub(super) fn config(
     api_tls: Option<Tls>,
     proxy_tls: Option<Tls>,
     client_tls: ClientTls,
+    environment: &[(String, String)],
 ) -> Result<Config, &'static str> {
     Ok(Config {
         serve: Serve {
@@ -41,6 +42,10 @@ pub(super) fn config(
                 default_rule: get(value, "/access_rules/default_rule"),
             },
             preflight: get(value, "/access_rules/preflight").ok_or("access_rules.preflight")?,
+            substitution: Substitution::new(
+                get(value, "/access_rules/env_substitution").unwrap_or_default(),
+                environment,
+            ),
         },
         authenticators: handlers(value, Stage::Authenticators),
         authorizers: handlers(value, Stage::Authorizers),

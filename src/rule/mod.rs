@@ -13,6 +13,7 @@ pub mod repository;
 mod set;
 pub mod source;
 pub mod spec;
+pub mod substitute;
 pub mod watch;
 
 pub use conditions::Conditions;
@@ -20,6 +21,7 @@ pub use policy::{ChosenBy, OnMultipleMatches, Policy};
 pub use repository::Repository;
 pub use set::{Hit, RuleSet};
 pub use spec::RuleSpec;
+pub use substitute::Substitution;
 
 use crate::matcher::Pattern;
 use crate::pipeline::cors;

@@ -40,6 +40,9 @@ pub struct RuleSpec {
     pub cors: Option<CorsSpec>,
     /// Where the proxy sends what may pass.
     pub upstream: UpstreamSpec,
+    /// The rule before variables were replaced, where there were any.
+    #[serde(skip)]
+    pub as_written: Option<Box<RuleSpec>>,
 }
 
 /// Which requests a rule is for.
@@ -209,9 +212,10 @@ pub struct UpstreamSpec {
 }
 
 impl RuleSpec {
-    /// The rule as the rules API shows it: as written, without secrets.
+    /// The rule as the rules API shows it: as written, with variables by their names, without secrets.
     pub fn shown(&self) -> Value {
-        let mut value = serde_json::to_value(self).unwrap_or_default();
+        let written = self.as_written.as_deref().unwrap_or(self);
+        let mut value = serde_json::to_value(written).unwrap_or_default();
         redact(&mut value);
         value
     }

@@ -34,7 +34,7 @@ pub(crate) fn engine_of(rules: &[Value], configure: impl FnOnce(&mut Config)) ->
         .collect();
     let text = serde_json::to_string(&rules).unwrap();
     let source = Source { name: "rules.json".to_owned(), path: None, text: Some(text.into()) };
-    let document = load::decode_in_part(Arc::new(source));
+    let document = load::decode_in_part(Arc::new(source), &crate::rule::Substitution::default());
     let mut config = Config::for_validation(Strategy::Regexp).unwrap();
     configure(&mut config);
     compile::engine(&config, [&document], &Shared::new(1 << 20))
