@@ -10,6 +10,7 @@ pub mod migrate;
 pub mod overlap;
 pub mod policy;
 pub mod repository;
+pub mod rewrite;
 mod set;
 pub mod source;
 pub mod spec;

@@ -134,11 +134,11 @@ impl Page<'_> {
     }
 
     fn near_misses(&mut self, verdict: &Verdict<'_>) {
-        if verdict.explanation.near_misses.is_empty() {
+        if verdict.near_misses().next().is_none() {
             return;
         }
         self.text.push_str("\nrules that do not match, the nearest first:\n");
-        for miss in &verdict.explanation.near_misses {
+        for miss in verdict.near_misses() {
             self.rule(&miss.rule);
             let _ = writeln!(self.text, "    {}", one_line(&why(miss)));
         }

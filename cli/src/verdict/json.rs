@@ -45,7 +45,7 @@ impl Verdict<'_> {
             let rules: Vec<Value> = met.rules.iter().map(|r| named(r, &places)).collect();
             json!({"url": met.url, "rules": rules})
         });
-        let near_misses = self.explanation.near_misses.iter().map(|miss| {
+        let near_misses = self.near_misses().map(|miss| {
             let mut value = named(&miss.rule, &places);
             add(&mut value, "why", Value::from(why(miss)));
             value

@@ -67,6 +67,16 @@ impl Verdict<'_> {
         self.explanation.readings.first().map(|met| met.rules.as_slice()).unwrap_or_default()
     }
 
+    /// The rules that do not match, without the one that is meant all the same.
+    fn near_misses(&self) -> impl Iterator<Item = &NearMiss> {
+        let meant = match &self.outcome {
+            Outcome::One(hit) => Some(&hit.rule),
+            _ => None,
+        };
+        let is_meant = move |rule: &Arc<Rule>| meant.is_some_and(|meant| Arc::ptr_eq(meant, rule));
+        self.explanation.near_misses.iter().filter(move |miss| !is_meant(&miss.rule))
+    }
+
     /// The text of each capture group of a match.
     fn captures<'h>(&'h self, hit: &'h Hit) -> Vec<&'h str> {
         let Some(access) = self.access else { return Vec::new() };
