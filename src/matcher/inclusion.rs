@@ -104,12 +104,11 @@ fn compare(
     let (Some(one), Some(other)) = (Automaton::new(inner), Automaton::new(outer)) else {
         return Inclusion::Open;
     };
-    match lacks(&one, &other, frame, budget) {
-        Some(None) => {}
-        Some(Some(_)) | None => return Inclusion::Open,
+    if lacks(&one, &other, frame, budget) != Lack::Nothing {
+        return Inclusion::Open;
     }
     match lacks(&other, &one, frame, budget) {
-        Some(Some(text)) if only_outer(&text) => Inclusion::Less,
+        Lack::Text(text) if only_outer(&text) => Inclusion::Less,
         _ => Inclusion::Within,
     }
 }
@@ -131,13 +130,24 @@ fn is_exact(node: &Node) -> bool {
 /// A place of the one and the frame, and the places that the other may be in.
 type Places = (u32, u32, Vec<u32>);
 
-/// A text within the frame that `one` takes and `other` does not; `Some(None)` where there surely is none.
-fn lacks(
-    one: &Automaton,
-    other: &Automaton,
-    frame: &Automaton,
-    budget: &mut Budget,
-) -> Option<Option<String>> {
+/// What one automaton takes and another does not.
+#[derive(Debug, PartialEq, Eq)]
+enum Lack {
+    /// This text, and perhaps others.
+    Text(String),
+    /// Surely nothing.
+    Nothing,
+    /// It could not be found out within the limits.
+    Unknown,
+}
+
+/// A text within the frame that `one` takes and `other` does not.
+fn lacks(one: &Automaton, other: &Automaton, frame: &Automaton, budget: &mut Budget) -> Lack {
+    search(one, other, frame, budget).unwrap_or(Lack::Unknown)
+}
+
+/// As [`lacks`]; `None` where the limits are reached.
+fn search(one: &Automaton, other: &Automaton, frame: &Automaton, budget: &mut Budget) -> Option<Lack> {
     let classes = Classes::of(&[one, other, frame])?;
     let start: Places = (0, 0, closed(other, vec![0]));
     let mut came: HashMap<Places, Option<(Places, char)>> = HashMap::new();
@@ -153,7 +163,7 @@ fn lacks(
         // One place of `one` and the frame together with all that are reached from it without a character.
         for (at, framed) in pairs(one, here.0, frame, here.1) {
             if at == one.end && framed == frame.end && !here.2.contains(&other.end) {
-                return Some(Some(spelled(&came, here)));
+                return Some(Lack::Text(spelled(&came, here)));
             }
             let (Some((chars, next)), Some((within, then))) = (one.taking(at), frame.taking(framed)) else {
                 continue;
@@ -176,7 +186,7 @@ fn lacks(
             return None;
         }
     }
-    Some(None)
+    Some(Lack::Nothing)
 }
 
 /// All places that lead on from these without a character, these included, in order.
@@ -193,8 +203,8 @@ fn closed(automaton: &Automaton, mut places: Vec<u32>) -> Vec<u32> {
 }
 
 fn pairs(one: &Automaton, at: u32, frame: &Automaton, framed: u32) -> Vec<(u32, u32)> {
-    let frames = closed(frame, vec![framed]);
-    closed(one, vec![at]).into_iter().flat_map(|a| frames.iter().map(move |f| (a, *f))).collect()
+    let within = closed(frame, vec![framed]);
+    closed(one, vec![at]).into_iter().flat_map(|a| within.iter().map(move |f| (a, *f))).collect()
 }
 
 fn spelled(came: &HashMap<Places, Option<(Places, char)>>, mut at: Places) -> String {

@@ -135,7 +135,9 @@ impl Engine {
             let why = Detail::id("preflight-refused").public("The cross-origin request is not allowed.");
             return Some(self.refuse(Some(rule), (Denial::Forbidden { why }, None), None, request));
         }
-        fields.into_iter().for_each(|(name, value)| session.headers.set(name, value));
+        for (name, value) in fields {
+            session.headers.set(name, value);
+        }
         let outcome = Ok(Grant::answered(Arc::clone(&rule), session));
         Some(Decision { rule: Some(rule), outcome })
     }

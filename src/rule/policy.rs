@@ -148,13 +148,12 @@ pub fn within(inner: &Rule, outer: &Rule, budget: &mut Budget) -> Inclusion {
 fn methods_within(inner: &[String], outer: &[String]) -> Inclusion {
     let any = |list: &[String]| list.iter().any(|method| method == ANY_METHOD);
     let has = |list: &[String], method: &String| list.iter().any(|other| other.eq_ignore_ascii_case(method));
-    match (any(inner), any(outer)) {
+    let all =
+        |some: &[String], of: &[String]| any(of) || (!any(some) && some.iter().all(|method| has(of, method)));
+    match (all(inner, outer), all(outer, inner)) {
+        (false, _) => Inclusion::Open,
         (true, true) => Inclusion::Within,
-        (true, false) => Inclusion::Open,
-        (false, true) => Inclusion::Less,
-        (false, false) if !inner.iter().all(|method| has(outer, method)) => Inclusion::Open,
-        (false, false) if outer.iter().all(|method| has(inner, method)) => Inclusion::Within,
-        (false, false) => Inclusion::Less,
+        (true, false) => Inclusion::Less,
     }
 }
 

@@ -66,7 +66,7 @@ impl RuleSet {
         let mut named = numbered().filter(|(_, rule)| policy.is_default(rule.id())).map(|(at, _)| at);
         // Of several it would be chance.
         let default = named.next().filter(|_| named.next().is_none());
-        Self { index, patterns, conditional, policy, narrower, default, rules }
+        Self { rules, index, patterns, conditional, policy, narrower, default }
     }
 
     /// All rules in load order, invalid ones too.
@@ -111,6 +111,7 @@ impl RuleSet {
         match choice {
             Choice::One(place, chosen_by) => {
                 let Some((rule, pattern)) = self.at(place) else { return Ok(None) };
+                let matched = if self.chooses() { text_matched(pattern, primary) } else { matched };
                 let captures = pattern.groups(matched.text(request));
                 let captures = captures.map_err(|_| self.undecided(&[place]))?.unwrap_or_default();
                 Ok(Some(Hit { rule: Arc::clone(rule), captures, matched, chosen_by }))
@@ -137,7 +138,8 @@ impl RuleSet {
             .collect())
     }
 
-    /// All rules that one reading meets: without its trailing slash, and only when nothing does, with it.
+    /// All rules that one reading meets: without its trailing slash, and only when nothing does, with it. Where a
+    /// policy chooses among rules, one for what lies below `/a/` counts for `/a/` as much as one for everything.
     fn find_reading(
         &self,
         request: &AccessRequest<'_>,
@@ -149,12 +151,13 @@ impl RuleSet {
         self.index.find(method, reading.text(), hits);
         self.keep_those_that_hold(request, hits)?;
         self.find_with_port(request, method, reading, false, hits, &mut matched)?;
-        if hits.is_empty()
+        let before = hits.is_empty();
+        if (before || self.chooses())
             && let Some(with_slash) = reading.with_slash()
         {
             self.index.find(method, &with_slash, hits);
             self.keep_those_that_hold(request, hits)?;
-            if !hits.is_empty() {
+            if before && !hits.is_empty() {
                 matched = Matched::Variant(with_slash.into_boxed_str());
             }
             self.find_with_port(request, method, reading, true, hits, &mut matched)?;
@@ -218,6 +221,11 @@ impl RuleSet {
                     .log(format_args!("a field that {:?} asks for has several values", self.ids(&[place]))),
             }),
         }
+    }
+
+    /// Whether the policy may choose one of several rules.
+    fn chooses(&self) -> bool {
+        self.policy.on_multiple_matches != OnMultipleMatches::Error
     }
 
     /// Which of the patterns that match a reading counts.
@@ -331,4 +339,16 @@ impl RuleSet {
                 .log(format_args!("the patterns of {:?} exceeded their step limit", self.ids(patterns))),
         }
     }
+}
+
+/// The text of a reading that a pattern matches, which was found to match one.
+fn text_matched(pattern: &Pattern, reading: &Reading) -> Matched {
+    if pattern.is_match(reading.text()) == Ok(true) {
+        return Matched::Primary;
+    }
+    let with_port = reading.with_default_port();
+    let with_both = with_port.clone().filter(|_| reading.with_slash().is_some()).map(|text| text + "/");
+    let variants = [with_port, reading.with_slash(), with_both];
+    let found = variants.into_iter().flatten().find(|text| pattern.is_match(text) == Ok(true));
+    found.map_or(Matched::Primary, |text| Matched::Variant(text.into_boxed_str()))
 }

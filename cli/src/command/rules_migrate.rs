@@ -70,7 +70,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
                 let source = Source { name, path: Some(path.clone()), text: Some(Arc::from(text)) };
                 let source = Arc::new(source);
                 let mut report = Report::default();
-                findings.into_iter().for_each(|finding| report.push(&source, None, finding));
+                for finding in findings {
+                    report.push(&source, None, finding);
+                }
                 output::note(report.to_human(false).trim_end());
             }
         }

@@ -55,29 +55,30 @@ fn decide(engine: &Engine, asked: &Asked<'_>) -> String {
     let mut said = format!("{status} {rule}");
     for (name, value) in headers {
         if let Some(name) = name.as_str().strip_prefix("access-control-") {
-            said += &format!(" {name}={}", value.to_str().unwrap());
+            said.push_str(&[" ", name, "=", value.to_str().unwrap()].concat());
         }
     }
     said
 }
 
+type Fields = &'static [(&'static str, &'static str)];
+
+const PUT: Fields = &[("Origin", "https://app.test"), ("Access-Control-Request-Method", "PUT")];
+const GET: Fields = &[("Origin", "https://app.test"), ("Access-Control-Request-Method", "GET")];
+const EVIL: Fields = &[("Origin", "https://evil.test"), ("Access-Control-Request-Method", "GET")];
+const DELETE: Fields = &[("Origin", "https://app.test"), ("Access-Control-Request-Method", "DELETE")];
+const HEADERS: Fields = &[
+    ("Origin", "https://app.test"),
+    ("Access-Control-Request-Method", "GET"),
+    ("Access-Control-Request-Headers", "authorization,x-secret"),
+];
+const NO_ORIGIN: Fields = &[("Access-Control-Request-Method", "PUT")];
+const NO_METHOD: Fields = &[("Origin", "https://app.test")];
+
 #[test]
 fn a_preflight_opens_what_the_setting_says_and_nothing_else() {
     let [as_rules, answer, allow] = [Preflight::Rules, Preflight::Answer, Preflight::Allow]
         .map(|preflight| engine_of(&rules(), |config| config.access_rules.preflight = preflight).0);
-    const PUT: &[(&str, &str)] = &[("Origin", "https://app.test"), ("Access-Control-Request-Method", "PUT")];
-    const GET: &[(&str, &str)] = &[("Origin", "https://app.test"), ("Access-Control-Request-Method", "GET")];
-    const EVIL: &[(&str, &str)] =
-        &[("Origin", "https://evil.test"), ("Access-Control-Request-Method", "GET")];
-    const DELETE: &[(&str, &str)] =
-        &[("Origin", "https://app.test"), ("Access-Control-Request-Method", "DELETE")];
-    const HEADERS: &[(&str, &str)] = &[
-        ("Origin", "https://app.test"),
-        ("Access-Control-Request-Method", "GET"),
-        ("Access-Control-Request-Headers", "authorization,x-secret"),
-    ];
-    const NO_ORIGIN: &[(&str, &str)] = &[("Access-Control-Request-Method", "PUT")];
-    const NO_METHOD: &[(&str, &str)] = &[("Origin", "https://app.test")];
     let shown = "allow-origin=https://app.test allow-credentials=true";
     let yes = format!(
         "204 api allow-origin=https://app.test allow-methods=PUT {} max-age=60",

@@ -113,6 +113,9 @@ fn an_ambiguous_rule_under_every_policy() {
         ("GET https://b.test/y/1", "500 odd+even", "even priority", "500 odd+even"),
         ("GET https://b.test/z", "odd only-match", "odd only-match", "odd only-match"),
         ("GET https://c.test/", "404", "404", "404"),
+        // What lies below `/admin/` is for the narrower rule from `/admin/` on.
+        ("GET https://a.test/admin/", "all only-match", "admin priority", "admin most-specific"),
+        ("GET https://a.test/admin", "all only-match", "all only-match", "all only-match"),
         // Read in two ways that end at different rules.
         (
             "GET https://a.test/x/..%2fadmin/x",
@@ -460,9 +463,14 @@ proptest! {
     }
 }
 
-/// Whether a rule, by itself, matches the first reading of a request.
+/// Whether a rule, by itself, matches a request, with or without a slash at the end.
 fn matches(rule: &Rule, request: &AccessRequest<'_>) -> bool {
-    let text = request.primary().unwrap().text();
+    let reading = request.primary().unwrap();
+    matches_text(rule, request, reading.text())
+        || reading.with_slash().is_some_and(|text| matches_text(rule, request, &text))
+}
+
+fn matches_text(rule: &Rule, request: &AccessRequest<'_>, text: &str) -> bool {
     let method = |m: &String| m == "*" || m.eq_ignore_ascii_case(request.method());
     rule.methods().iter().any(method)
         && rule.patterns.iter().any(|pattern| pattern.is_match(text) == Ok(true))
@@ -472,7 +480,11 @@ fn matches(rule: &Rule, request: &AccessRequest<'_>) -> bool {
 /// What [`met`] says, by trying every rule.
 fn naive(rules: &RuleSet, request: &AccessRequest<'_>) -> String {
     let policy = rules.policy();
-    let all: Vec<&Arc<Rule>> = rules.all().iter().filter(|rule| matches(rule, request)).collect();
+    let exact = |rule: &&Arc<Rule>| matches_text(rule, request, request.primary().unwrap().text());
+    let mut all: Vec<&Arc<Rule>> = rules.all().iter().filter(|rule| matches(rule, request)).collect();
+    if policy.on_multiple_matches == OnMultipleMatches::Error && all.iter().any(exact) {
+        all.retain(exact);
+    }
     let several = |rules: &[&Arc<Rule>]| {
         format!("500 {}", rules.iter().map(|rule| rule.id()).collect::<Vec<_>>().join("+"))
     };
