@@ -47,6 +47,7 @@ const NEW: &[&str] = &[
     "errors.first_match_wins",
     "access_rules.on_multiple_matches",
     "access_rules.default_rule",
+    "access_rules.method_wildcard",
     "access_rules.preflight",
     "access_rules.env_substitution",
     "www_authenticate.config.quote_realm",

@@ -15,6 +15,8 @@ pub struct AccessRules {
     pub strategy: Strategy,
     /// Which rule is meant where not exactly one matches.
     pub policy: Policy,
+    /// Whether `*` among a rule's methods stands for all of them.
+    pub method_wildcard: bool,
     /// What becomes of preflights.
     pub preflight: Preflight,
     /// Which variables of the environment rules may use, with their values.
@@ -28,6 +30,7 @@ impl fmt::Debug for AccessRules {
             .field("repositories", &self.repositories.len())
             .field("strategy", &self.strategy)
             .field("policy", &self.policy)
+            .field("method_wildcard", &self.method_wildcard)
             .field("preflight", &self.preflight)
             .field("substitution", &self.substitution)
             .finish()

@@ -41,6 +41,7 @@ pub(super) fn config(
                     .ok_or("access_rules.on_multiple_matches")?,
                 default_rule: get(value, "/access_rules/default_rule"),
             },
+            method_wildcard: get(value, "/access_rules/method_wildcard").unwrap_or(false),
             preflight: get(value, "/access_rules/preflight").ok_or("access_rules.preflight")?,
             substitution: Substitution::new(
                 get(value, "/access_rules/env_substitution").unwrap_or_default(),

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::load::{Document, Written};
 use super::set::RuleSet;
 use super::spec::{HandlerSpec, MatchSpec, OnFailure, RuleSpec};
-use super::{Conditions, MatchFault, Policy, Rule, across};
-use crate::config::{Config, Stage};
+use super::{Conditions, MatchFault, Rule, across};
+use crate::config::{AccessRules, Config, Stage};
 use crate::diagnostic::{Finding, Report, Severity, Source};
-use crate::matcher::Pattern;
+use crate::matcher::{ANY_METHOD, Pattern};
 use crate::pipeline::errors::select::ErrorStep;
 use crate::pipeline::handler::{Authorizer, BuildContext, Registration};
 use crate::pipeline::step::{self, Step};
@@ -64,8 +64,8 @@ pub fn rule(
         shared,
     };
     let mut findings = written.findings.clone();
-    let Compiled { patterns, conditions, fault } =
-        matching(spec, &config.access_rules.policy, &context, &mut findings);
+    let Compiled { patterns, conditions, fault, named } =
+        matching(spec, &config.access_rules, &context, &mut findings);
     check_upstream(spec, &mut findings);
     let authenticators = steps(
         Stage::Authenticators,
@@ -95,6 +95,7 @@ pub fn rule(
         patterns,
         conditions,
         match_fault: fault,
+        named_methods: named,
         authenticators,
         authorizers,
         mutators,
@@ -111,11 +112,12 @@ struct Compiled {
     patterns: Vec<Pattern>,
     conditions: Option<Box<Conditions>>,
     fault: Option<MatchFault>,
+    named: Option<Vec<String>>,
 }
 
 fn matching(
     spec: &RuleSpec,
-    policy: &Policy,
+    AccessRules { policy, method_wildcard: wildcard, .. }: &AccessRules,
     context: &BuildContext<'_>,
     findings: &mut Vec<Finding>,
 ) -> Compiled {
@@ -136,8 +138,15 @@ fn matching(
     if methods.is_empty() {
         findings.push(
             Finding::warning("never-matches", "/match", "the rule lists no methods and never matches")
-                .help("add `methods: [GET, …]`, or `methods: ['*']` for all"),
+                .help("add `methods: [GET, …]`"),
         );
+    }
+    if !wildcard && methods.iter().any(|method| method == ANY_METHOD) {
+        findings.push(
+            Finding::warning("odd-method", "/match/methods", "`*` stands for no method but one of that name")
+                .help("set `access_rules.method_wildcard` to `true` to let it stand for all"),
+        );
+        compiled.named = Some(methods.iter().filter(|method| *method != ANY_METHOD).cloned().collect());
     }
     let urls = spec.matches.as_ref().map(MatchSpec::urls).unwrap_or_default();
     if urls.is_empty() {

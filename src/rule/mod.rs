@@ -44,6 +44,8 @@ pub struct Rule {
     /// What else it asks of requests.
     pub conditions: Option<Box<Conditions>>,
     match_fault: Option<MatchFault>,
+    /// Its methods without `*`, where that stands for nothing.
+    named_methods: Option<Vec<String>>,
     /// Who is calling?
     pub authenticators: Vec<Step<dyn Authenticator>>,
     /// May they? All have to agree; there is at least one.
@@ -74,6 +76,9 @@ impl Rule {
 
     /// The methods it lists; none for rules that no HTTP request can meet.
     pub fn methods(&self) -> &[String] {
+        if let Some(named) = &self.named_methods {
+            return named;
+        }
         match &self.spec.matches {
             Some(spec::MatchSpec::Http { methods: Some(methods), .. }) => methods,
             _ => &[],

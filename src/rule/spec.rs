@@ -62,7 +62,7 @@ pub enum MatchSpec {
     },
     /// Requests by method and URL, and by what else is said. All of it has to hold.
     Http {
-        /// Compared without regard to case; `*` means any, none means never.
+        /// Compared without regard to case; with `method_wildcard`, `*` means any; none means never.
         #[serde(default)]
         methods: Option<Vec<String>>,
         /// Pattern for `scheme://host[:port]/path`.

@@ -104,7 +104,7 @@ fn defaults_of_absent_settings_are_filled_in() {
         ("/errors/handlers/www_authenticate/config/realm", json!("Please authenticate.")),
         (
             "/access_rules",
-            json!({"matching_strategy": "regexp", "on_multiple_matches": "error", "preflight": "rules", "env_substitution": []}),
+            json!({"matching_strategy": "regexp", "on_multiple_matches": "error", "method_wildcard": false, "preflight": "rules", "env_substitution": []}),
         ),
         ("/template_engine", json!("go")),
     ] {

@@ -36,6 +36,7 @@ pub(crate) fn engine_of(rules: &[Value], configure: impl FnOnce(&mut Config)) ->
     let source = Source { name: "rules.json".to_owned(), path: None, text: Some(text.into()) };
     let document = load::decode_in_part(Arc::new(source), &crate::rule::Substitution::default());
     let mut config = Config::for_validation(Strategy::Regexp).unwrap();
+    config.access_rules.method_wildcard = true;
     configure(&mut config);
     compile::engine(&config, [&document], &Shared::new(1 << 20))
 }
@@ -304,6 +305,19 @@ fn conditions_narrow_which_rule_is_meant() {
         (Asked("GET https://a.test/y", &[(v, "1"), (v, "2")], ""), "404"),
     ] {
         assert_eq!(met(engine.rules(), &asked), want, "{} {:?} {}", asked.0, asked.1, asked.2);
+    }
+}
+
+#[test]
+fn an_asterisk_is_any_method_only_where_the_configuration_says_so() {
+    let rules = [json!({"id": "r", "match": {"methods": ["PUT", "*"], "url": "https://a.test/"}})];
+    for (on, get) in [(true, "r only-match"), (false, "404")] {
+        let (engine, report) = engine_of(&rules, |config| config.access_rules.method_wildcard = on);
+        for (method, want) in [("PUT", "r only-match"), ("GET", get), ("BREW", get), ("*", get)] {
+            let request = format!("{method} https://a.test/");
+            assert_eq!(met(engine.rules(), &Asked(&request, &[], "")), want, "{request}");
+        }
+        assert_eq!(report.diagnostics.iter().any(|d| d.finding.code == "odd-method"), !on);
     }
 }
 
