@@ -6,6 +6,7 @@ mod bad_input;
 mod decisions;
 mod given;
 mod logging;
+mod policies;
 mod readiness;
 mod reload;
 mod robustness;
