@@ -14,8 +14,8 @@ use smallvec::SmallVec;
 use self::finder::Finder;
 use super::{Pattern, TooCostly};
 
-/// The method that stands for all of them.
-pub const ANY_METHOD: &str = "*";
+/// What stands for all methods among those of a rule. No method has a blank in it.
+pub const ANY_METHOD: &str = "any method";
 /// Its number, and that of every method that no rule names.
 const ANY: u32 = 0;
 

@@ -64,7 +64,7 @@ pub fn rule(
         shared,
     };
     let mut findings = written.findings.clone();
-    let Compiled { patterns, conditions, fault, named } =
+    let Compiled { patterns, conditions, fault, methods } =
         matching(spec, &config.access_rules, &context, &mut findings);
     check_upstream(spec, &mut findings);
     let authenticators = steps(
@@ -95,7 +95,7 @@ pub fn rule(
         patterns,
         conditions,
         match_fault: fault,
-        named_methods: named,
+        methods,
         authenticators,
         authorizers,
         mutators,
@@ -106,13 +106,16 @@ pub fn rule(
     (rule, findings)
 }
 
+/// Stands for all methods where the configuration says so.
+const WILDCARD: &str = "*";
+
 /// What is compiled of a rule's `match`.
 #[derive(Default)]
 struct Compiled {
     patterns: Vec<Pattern>,
     conditions: Option<Box<Conditions>>,
     fault: Option<MatchFault>,
-    named: Option<Vec<String>>,
+    methods: Option<Vec<String>>,
 }
 
 fn matching(
@@ -141,12 +144,18 @@ fn matching(
                 .help("add `methods: [GET, …]`"),
         );
     }
-    if !wildcard && methods.iter().any(|method| method == ANY_METHOD) {
+    let asterisk = methods.iter().any(|method| method == WILDCARD);
+    if asterisk && !wildcard {
         findings.push(
             Finding::warning("odd-method", "/match/methods", "`*` stands for no method but one of that name")
                 .help("set `access_rules.method_wildcard` to `true` to let it stand for all"),
         );
-        compiled.named = Some(methods.iter().filter(|method| *method != ANY_METHOD).cloned().collect());
+    }
+    if asterisk && *wildcard {
+        compiled.methods = Some(vec![ANY_METHOD.to_owned()]);
+    } else if methods.iter().any(|method| method.eq_ignore_ascii_case(ANY_METHOD)) {
+        // No request has such a method.
+        compiled.methods = Some(methods.iter().filter(|m| !m.contains(' ')).cloned().collect());
     }
     let urls = spec.matches.as_ref().map(MatchSpec::urls).unwrap_or_default();
     if urls.is_empty() {

@@ -44,8 +44,8 @@ pub struct Rule {
     /// What else it asks of requests.
     pub conditions: Option<Box<Conditions>>,
     match_fault: Option<MatchFault>,
-    /// Its methods without `*`, where that stands for nothing.
-    named_methods: Option<Vec<String>>,
+    /// Its methods, where they are not those that are written.
+    methods: Option<Vec<String>>,
     /// Who is calling?
     pub authenticators: Vec<Step<dyn Authenticator>>,
     /// May they? All have to agree; there is at least one.
@@ -74,10 +74,11 @@ impl Rule {
         &self.spec.id
     }
 
-    /// The methods it lists; none for rules that no HTTP request can meet.
+    /// The methods it is for, [`ANY_METHOD`](crate::matcher::ANY_METHOD) among them for all; none for rules that no
+    /// HTTP request can meet.
     pub fn methods(&self) -> &[String] {
-        if let Some(named) = &self.named_methods {
-            return named;
+        if let Some(methods) = &self.methods {
+            return methods;
         }
         match &self.spec.matches {
             Some(spec::MatchSpec::Http { methods: Some(methods), .. }) => methods,

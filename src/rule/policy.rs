@@ -11,8 +11,9 @@ use crate::matcher::inclusion::{self, Budget, Inclusion};
 use crate::matcher::overlap::example;
 use crate::matcher::{ANY_METHOD, Hits, Index};
 
-/// Places looked at for all pairs of rules: some seconds at most.
+/// Places looked at for all pairs of rules, and for each rule more: some milliseconds a rule at most.
 const MAX_PLACES: usize = 2_000_000;
+const MAX_PLACES_MORE: usize = 1_000;
 
 /// `access_rules.on_multiple_matches`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -98,7 +99,7 @@ impl Narrower {
     /// A rule can only be narrower than those that match its own example, which leaves few pairs to compare. What
     /// cannot be proved within the limits counts as not narrower.
     pub(super) fn of(rules: &[Arc<Rule>], index: &Index, rule_at: impl Fn(u32) -> Option<u32>) -> Self {
-        let mut budget = Budget::new(MAX_PLACES);
+        let mut budget = Budget::new(rules.len().saturating_mul(MAX_PLACES_MORE).saturating_add(MAX_PLACES));
         let mut all = Vec::with_capacity(rules.len());
         let mut hits = Hits::default();
         for (number, rule) in (0_u32..).zip(rules) {

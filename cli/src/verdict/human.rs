@@ -6,7 +6,7 @@ use okgate::diagnostic::text::one_line;
 use okgate::request::Origin;
 use okgate::rule::{Hit, OnMultipleMatches, Rule};
 
-use super::{Outcome, Verdict, chosen, conditions, name, patterns, steps, title_case, why};
+use super::{Outcome, Verdict, chosen, conditions, methods, name, patterns, steps, title_case, why};
 use crate::place::Places;
 
 impl Verdict<'_> {
@@ -150,9 +150,9 @@ impl Page<'_> {
     fn rule(&mut self, rule: &Rule) {
         let name = self.paint("1", &name(rule));
         let _ = writeln!(self.text, "\n  {name}  {}", self.places.place(rule));
-        let methods = one_line(&rule.methods().join(","));
+        let listed = one_line(&methods(rule).join(","));
         for pattern in patterns(rule) {
-            let _ = writeln!(self.text, "    {methods} {}", one_line(&pattern));
+            let _ = writeln!(self.text, "    {listed} {}", one_line(&pattern));
         }
         for condition in conditions(rule) {
             let _ = writeln!(self.text, "    {}", one_line(&condition));

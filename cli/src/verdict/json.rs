@@ -5,7 +5,7 @@ use okgate::rule::spec::MatchSpec;
 use okgate::rule::{Hit, Rule};
 use serde_json::{Value, json};
 
-use super::{Outcome, Verdict, patterns, steps, title_case, why};
+use super::{Outcome, Verdict, methods, patterns, steps, title_case, why};
 use crate::place::Places;
 
 impl Outcome {
@@ -102,7 +102,7 @@ fn named(rule: &Rule, places: &Places) -> Value {
         "id": rule.id(),
         "file": rule.source.name,
         "line": places.line(rule),
-        "methods": rule.methods(),
+        "methods": methods(rule),
         "url": patterns(rule).into_iter().next().unwrap_or_default(),
         "valid": rule.is_valid(),
     });

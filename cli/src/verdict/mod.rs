@@ -131,6 +131,14 @@ fn patterns(rule: &Rule) -> Vec<String> {
     }
 }
 
+/// Its methods, as written.
+fn methods(rule: &Rule) -> &[String] {
+    match &rule.spec.matches {
+        Some(MatchSpec::Http { methods: Some(methods), .. }) => methods,
+        _ => &[],
+    }
+}
+
 /// What else a rule asks of requests, one line each: `header X-Api-Version: v2`.
 fn conditions(rule: &Rule) -> Vec<String> {
     let Some(MatchSpec::Http { more, .. }) = &rule.spec.matches else { return Vec::new() };

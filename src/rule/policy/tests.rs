@@ -313,7 +313,9 @@ fn an_asterisk_is_any_method_only_where_the_configuration_says_so() {
     let rules = [json!({"id": "r", "match": {"methods": ["PUT", "*"], "url": "https://a.test/"}})];
     for (on, get) in [(true, "r only-match"), (false, "404")] {
         let (engine, report) = engine_of(&rules, |config| config.access_rules.method_wildcard = on);
-        for (method, want) in [("PUT", "r only-match"), ("GET", get), ("BREW", get), ("*", get)] {
+        for (method, want) in
+            [("PUT", "r only-match"), ("GET", get), ("BREW", get), ("*", "r only-match"), ("BREW2", get)]
+        {
             let request = format!("{method} https://a.test/");
             assert_eq!(met(engine.rules(), &Asked(&request, &[], "")), want, "{request}");
         }
@@ -485,7 +487,7 @@ fn matches(rule: &Rule, request: &AccessRequest<'_>) -> bool {
 }
 
 fn matches_text(rule: &Rule, request: &AccessRequest<'_>, text: &str) -> bool {
-    let method = |m: &String| m == "*" || m.eq_ignore_ascii_case(request.method());
+    let method = |m: &String| m == ANY_METHOD || m.eq_ignore_ascii_case(request.method());
     rule.methods().iter().any(method)
         && rule.patterns.iter().any(|pattern| pattern.is_match(text) == Ok(true))
         && rule.conditions.as_ref().is_none_or(|c| c.check(request) == conditions::Verdict::Holds)
