@@ -281,3 +281,51 @@ fn after(c: char) -> Option<char> {
         c => char::from_u32(u32::from(c) + 1),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_says_whether_one_pattern_is_part_of_another() {
+        use Inclusion::{Less, Open, Within};
+        for (inner, outer, want) in [
+            ("https://a.test/x", "https://a.test/<.*>", Less),
+            ("https://a.test/<.*>", "https://a.test/x", Open),
+            ("https://a.test/<.*>", "https://a.test/<.*>", Within),
+            ("https://a.test/<[^/]+>", "https://a.test/<.*>", Less),
+            ("https://a.test/<(x|y)>", "https://a.test/<[xy]>", Within),
+            ("https://a.test/<[xy]+>", "https://a.test/<(x|y)*x>", Open),
+            ("https://a.test/<(x|y)*x>", "https://a.test/<[xy]+>", Less),
+            ("https://a.test/<\\d+>", "https://a.test/<\\w+>", Less),
+            ("https://a.test/<(?i)abc>", "https://a.test/<[a-zA-Z]{3}>", Less),
+            ("https://<[^/]+>/x", "https://<.*>/x", Less),
+            // A host has no slash in it.
+            ("https://<.*>/x", "https://<[^/]+>/<.*>", Less),
+            ("<https?>://a.test/x", "https://a.test/x", Open),
+            // What looks around is left out of the inner one, and makes the outer one unknown.
+            ("https://a.test/<(?!x).+>", "https://a.test/<.*>", Less),
+            ("https://a.test/y", "https://a.test/<(?!x).*>", Open),
+            ("https://a.test/y", "https://a.test/<[a-z]++>", Open),
+        ] {
+            let pattern = |source| Pattern::compile(Strategy::Regexp, source).unwrap().0;
+            let found = of_urls(&[pattern(inner)], &[pattern(outer)], &mut Budget::new(100_000));
+            assert_eq!(found, want, "{inner} in {outer}");
+        }
+        let glob = |source| Pattern::compile(Strategy::Glob, source).unwrap().0;
+        let (one, other) = (glob("https://a.test/<*>"), glob("https://a.test/<**>"));
+        assert_eq!(of_urls(&[one], &[other], &mut Budget::new(100_000)), Less);
+    }
+
+    #[test]
+    fn what_takes_too_long_is_left_open() {
+        let pattern = |source| Pattern::compile(Strategy::Regexp, source).unwrap().0;
+        // Whose subsets double with each character.
+        let (one, other) = (pattern("https://a/<[ab]*a[ab]{20}>"), pattern("https://a/<[ab]*a[ab]{19}[ab]>"));
+        let mut budget = Budget::new(1_000_000);
+        assert_eq!(of_urls(&[one.clone()], &[other.clone()], &mut budget), Inclusion::Open);
+        let mut spent = Budget::new(3);
+        assert_eq!(of_urls(&[one], &[other], &mut spent), Inclusion::Open);
+        assert!(spent.is_spent());
+    }
+}
