@@ -1,5 +1,7 @@
 //! The request to match, put together from the command line as a gateway would ask about it.
 
+use std::net::IpAddr;
+
 use anyhow::{Context as _, bail};
 use clap::builder::PossibleValuesParser;
 use okgate::gateway::{self, Asked};
@@ -23,6 +25,10 @@ pub struct RequestArgs {
     #[arg(long, short = 'H', value_name = "NAME: VALUE")]
     header: Vec<String>,
 
+    /// Address of the client, for rules with `match.remote_ip`
+    #[arg(long, value_name = "ADDRESS")]
+    remote_ip: Option<IpAddr>,
+
     /// Which gateway's headers are read
     #[arg(long, default_value = "oathkeeper", value_parser = dialects())]
     dialect: String,
@@ -37,6 +43,7 @@ pub struct Request {
     method: String,
     url: Url,
     headers: HeaderFields,
+    remote_ip: Option<IpAddr>,
     dialect: &'static dyn gateway::Dialect,
 }
 
@@ -62,7 +69,8 @@ impl RequestArgs {
             bail!("`{}` is no method", self.method);
         }
         let dialect = gateway::dialect(&self.dialect).context("there is no such dialect")?;
-        Ok(Request { method: self.method.clone(), url: Url::split(&self.url)?, headers, dialect })
+        let url = Url::split(&self.url)?;
+        Ok(Request { method: self.method.clone(), url, headers, remote_ip: self.remote_ip, dialect })
     }
 }
 
@@ -76,7 +84,7 @@ impl Request {
             host: &self.url.host,
             tls: self.url.scheme.eq_ignore_ascii_case("https"),
             headers: &self.headers,
-            peer: None,
+            peer: self.remote_ip,
         });
         if parts.scheme.origin == Origin::Connection {
             parts.scheme.value = self.url.scheme.as_str().into();
@@ -155,6 +163,7 @@ mod tests {
             method: method.to_owned(),
             url: url.to_owned(),
             header: headers.iter().map(|h| (*h).to_owned()).collect(),
+            remote_ip: None,
             dialect: "oathkeeper".to_owned(),
         };
         let request = match args.read() {

@@ -42,7 +42,7 @@ pub trait Dialect: Sync {
 
     /// Puts a yes.
     fn grant(&self, grant: Grant) -> Reply {
-        Reply { status: 200, headers: grant.into_headers(), body: bytes::Bytes::new() }
+        Reply { status: grant.status(), headers: grant.into_headers(), body: bytes::Bytes::new() }
     }
 
     /// Puts a no that an error handler has shaped.

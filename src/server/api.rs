@@ -12,14 +12,15 @@ use serde::Serialize;
 use serde_json::json;
 use url::form_urlencoded;
 
+use super::headers::RequestHeaders;
 use super::live::{Live, Snapshot};
 use super::reply::response;
-use super::{body, cors, decisions, not_found};
+use super::{body, decisions, not_found};
 use crate::gateway::{self, Dialect};
 use crate::json::html_safe_json;
 use crate::keys;
 use crate::pipeline::errors::json::error_body;
-use crate::pipeline::{Context, Reply};
+use crate::pipeline::{Context, Reply, cors};
 use crate::request::Body;
 
 /// Where gateways ask in Oathkeeper's dialect, whatever else is configured.
@@ -40,13 +41,14 @@ pub struct Worker {
 pub async fn serve(request: HttpRequest, payload: web::Payload, worker: Rc<Worker>) -> HttpResponse<BoxBody> {
     let snapshot = worker.live.load_full();
     let cors = &snapshot.cors;
+    let headers = RequestHeaders(&request.head().headers);
     let body = body::of(&request, payload.into_inner(), &worker.live.shared.bodies);
-    let reply = if cors.enabled() && cors::is_preflight(&request) {
-        cors.preflight(&request)
+    let reply = if cors.enabled() && cors::announced(request.method().as_str(), &headers).is_some() {
+        Reply { status: 204, headers: cors.preflight(&headers).0, body: Bytes::new() }
     } else {
         let mut reply = route(&request, body.as_ref(), &snapshot, &worker).await;
         if cors.enabled() {
-            cors.add_headers(&request, &mut reply);
+            cors.add_headers(&headers, &mut reply.headers);
         }
         reply
     };

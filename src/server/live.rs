@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::cors::Policy;
 use crate::config::Config;
 use crate::gateway::{self, Dialect};
+use crate::pipeline::cors::Policy;
 use crate::pipeline::{Engine, Shared};
 
 /// Everything a request is served with, immutable.

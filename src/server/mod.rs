@@ -5,7 +5,6 @@
 
 mod api;
 mod body;
-mod cors;
 mod decisions;
 mod headers;
 mod listen;

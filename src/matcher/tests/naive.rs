@@ -3,14 +3,14 @@
 use proptest::prelude::{ProptestConfig, prop, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy as Generate;
 
-use super::super::{Hits, Index, Pattern, TooCostly};
+use super::super::{ANY_METHOD, Hits, Index, Pattern, TooCostly};
 use super::regexp;
 
 /// Every rule tried, in order.
 fn naive(rules: &[(Vec<String>, Pattern)], method: &str, text: &str) -> Hits {
     let mut hits = Hits::default();
     for (at, (methods, pattern)) in rules.iter().enumerate() {
-        if methods.iter().any(|m| m.eq_ignore_ascii_case(method)) {
+        if methods.iter().any(|m| m == ANY_METHOD || m.eq_ignore_ascii_case(method)) {
             match pattern.is_match(text) {
                 Ok(true) => hits.matched.push(u32::try_from(at).unwrap()),
                 Ok(false) => {}
@@ -33,8 +33,10 @@ fn find(index: &Index, method: &str, text: &str) -> Hits {
 
 fn rule() -> impl Generate<Value = (Vec<String>, Pattern)> {
     let one_of = prop::sample::select::<&'static str>;
-    let methods =
-        prop::collection::vec(one_of(vec!["GET", "get", "POST", "X-1"]).prop_map(str::to_owned), 0..3);
+    let methods = prop::collection::vec(
+        one_of(vec!["GET", "get", "POST", "X-1", ANY_METHOD]).prop_map(str::to_owned),
+        0..3,
+    );
     let scheme = one_of(vec!["http", "<https?>", "<http|https>", "<.*>"]);
     let host = one_of(vec!["a.test", "b.test", "<[a-b]+>.test", "<.*>", "<(a|b)[.]test>", "<(?i)A>.test"]);
     let literal = "[abc]{1,2}";
@@ -153,14 +155,15 @@ fn an_index_can_be_shared_by_all_threads() {
 }
 
 #[test]
-fn methods_are_compared_without_case() {
+fn methods_are_compared_without_case_and_any_method_is_any() {
     let rules = vec![
         (vec!["get".to_owned()], regexp("http://a/<.*>")),
-        (vec!["*".to_owned()], regexp("http://a/<.*>")),
+        (vec![ANY_METHOD.to_owned()], regexp("http://a/<.*>")),
         (vec![], regexp("http://a/<.*>")),
     ];
     let index = build(&rules);
-    for (method, want) in [("GET", vec![0]), ("Get", vec![0]), ("*", vec![1]), ("POST", vec![]), ("", vec![])]
+    for (method, want) in
+        [("GET", vec![0, 1]), ("Get", vec![0, 1]), ("*", vec![1]), ("POST", vec![1]), ("", vec![1])]
     {
         assert_eq!(find(&index, method, "http://a/b").matched.as_slice(), want, "{method}");
     }
