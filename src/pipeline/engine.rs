@@ -8,7 +8,7 @@ use super::errors::select::{self, ErrorStep};
 use super::grant::{Grant, Reply};
 use super::handler::{Authentication, Exchange};
 use super::session::{Session, nobody};
-use crate::matcher::Strategy;
+use crate::matcher::{Captures, Strategy};
 use crate::request::AccessRequest;
 use crate::rule::spec::OnFailure;
 use crate::rule::{Hit, Rule, RuleSet};
@@ -72,7 +72,12 @@ impl Engine {
             Ok(None) => return self.refuse(None, (Denial::NoRule, None), None, request),
             Err(denial) => return self.refuse(None, (denial, None), None, request),
         };
-        let Hit { rule, captures, matched } = hit;
+        let captures = if hit.rule.uses_captures() { hit.captures(request) } else { Ok(Captures::default()) };
+        let Hit { rule, matched } = hit;
+        let captures = match captures {
+            Ok(captures) => captures,
+            Err(denial) => return self.refuse(Some(rule), (denial, None), None, request),
+        };
         let glob = rule.pattern.as_ref().is_some_and(|p| p.strategy() == Strategy::Glob);
         let mut session = Session::new(captures, matched);
         session.glob = glob;

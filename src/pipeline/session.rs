@@ -82,6 +82,11 @@ impl HeaderList {
         }
     }
 
+    /// Makes room for so many headers more.
+    pub fn reserve(&mut self, more: usize) {
+        self.0.reserve(more);
+    }
+
     /// The value of a header.
     pub fn get(&self, name: &str) -> Option<&HeaderValue> {
         self.0.iter().find(|(n, _)| n.as_str().eq_ignore_ascii_case(name)).map(|(_, v)| v)

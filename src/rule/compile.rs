@@ -77,6 +77,8 @@ pub fn rule(
     );
     let errors = errors(config, spec, &context, &mut findings);
     let valid = findings.iter().all(|f| f.severity < Severity::Error);
+    let uses_captures = authorizers.iter().filter_map(|s| s.handler.as_ref().ok()).any(|h| h.uses_captures())
+        || mutators.iter().filter_map(|s| s.handler.as_ref().ok()).any(|h| h.uses_captures());
     let rule = Rule {
         spec: spec.clone(),
         source: Arc::clone(source),
@@ -87,6 +89,7 @@ pub fn rule(
         mutators,
         errors,
         valid,
+        uses_captures,
     };
     (rule, findings)
 }

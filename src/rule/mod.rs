@@ -42,6 +42,7 @@ pub struct Rule {
     /// How is a refusal put?
     pub errors: Vec<ErrorStep>,
     valid: bool,
+    uses_captures: bool,
 }
 
 impl Rule {
@@ -56,6 +57,11 @@ impl Rule {
             Some(spec::MatchSpec::Http { methods: Some(methods), .. }) => methods,
             _ => &[],
         }
+    }
+
+    /// Whether a step may look at the capture groups of its pattern.
+    pub fn uses_captures(&self) -> bool {
+        self.uses_captures
     }
 
     /// Whether nothing was wrong with it.

@@ -23,8 +23,6 @@ pub struct RuleSet {
 pub struct Hit {
     /// The rule.
     pub rule: Arc<Rule>,
-    /// Its capture groups, positions in `matched`.
-    pub captures: Captures,
     /// The text that was matched.
     pub matched: Matched,
 }
@@ -62,15 +60,7 @@ impl RuleSet {
         }
         match hits.matched.as_slice() {
             [] => Ok(None),
-            [one] => {
-                let Some(rule) = self.rule(*one) else { return Ok(None) };
-                let captures = match &rule.pattern {
-                    Some(pattern) => pattern.groups(matched.text(request)),
-                    None => Ok(None),
-                };
-                let captures = captures.map_err(|_| self.undecided(&[*one]))?.unwrap_or_default();
-                Ok(Some(Hit { rule: Arc::clone(rule), captures, matched }))
-            }
+            [one] => Ok(self.rule(*one).map(|rule| Hit { rule: Arc::clone(rule), matched })),
             several => Err(Denial::SeveralRules { ids: self.ids(several) }),
         }
     }
@@ -145,10 +135,24 @@ impl RuleSet {
     }
 
     fn undecided(&self, rules: &[u32]) -> Denial {
-        Denial::Misconfigured {
-            message: "A pattern took too long to match".into(),
-            why: Detail::id("pattern-too-costly")
-                .log(format_args!("the patterns of {:?} exceeded their step limit", self.ids(rules))),
-        }
+        too_costly(&self.ids(rules))
+    }
+}
+
+impl Hit {
+    /// The capture groups of the rule's pattern, positions in `matched`. Worked out here, since most rules
+    /// have no use for them.
+    pub fn captures(&self, request: &AccessRequest<'_>) -> Result<Captures, Denial> {
+        let Some(pattern) = &self.rule.pattern else { return Ok(Captures::default()) };
+        let groups = pattern.groups(self.matched.text(request));
+        Ok(groups.map_err(|_| too_costly(&[self.rule.id()]))?.unwrap_or_default())
+    }
+}
+
+fn too_costly<I: std::fmt::Debug>(ids: &[I]) -> Denial {
+    Denial::Misconfigured {
+        message: "A pattern took too long to match".into(),
+        why: Detail::id("pattern-too-costly")
+            .log(format_args!("the patterns of {ids:?} exceeded their step limit")),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use actix_web::http::header::HOST;
 use actix_web::{HttpRequest, web};
 use tracing::{Level, enabled, info, warn};
 
@@ -25,7 +26,7 @@ pub async fn decide(
     let headers = RequestHeaders(&head.headers);
     let host = match head.uri.authority() {
         Some(authority) => authority.as_str(),
-        None => head.headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default(),
+        None => head.headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or_default(),
     };
     let asked = Asked {
         method: head.method.as_str(),

@@ -144,6 +144,11 @@ impl DecisionPoint {
         Instant::now() + self.backend.deadline()
     }
 
+    /// Whether a header of the question may look at capture groups.
+    pub(super) fn uses_captures(&self) -> bool {
+        self.headers.use_captures()
+    }
+
     /// Names of headers that a yes sets.
     pub(super) fn header_names(&self) -> Vec<HeaderName> {
         self.answered.clone()
@@ -165,8 +170,9 @@ impl DecisionPoint {
         if let Some(value) = credentials.and_then(|value| HeaderValue::from_bytes(value).ok()) {
             headers::set(&mut question.headers, AUTHORIZATION, value);
         }
+        let mut room = String::new();
         for (name, text) in self.headers.iter() {
-            let value = text.value(name, exchange)?;
+            let value = text.value(name, exchange, &mut room)?;
             if !value.is_empty() {
                 headers::set(&mut question.headers, name.clone(), value);
             }
