@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::test::TestRequest;
-use actix_web::{FromRequest as _, HttpRequest, web};
 use futures_util::FutureExt as _;
 use okgate::config::{self, Sources};
 use okgate::gateway::{self, Dialect};
@@ -137,14 +137,7 @@ impl Scene {
 
     /// Decides on a question, and gives the answer before it is put on the wire.
     pub fn decide(&self, question: &HttpRequest) -> Reply {
-        let payload = web::Payload::from_request(question, &mut Payload::None).now_or_never();
-        let mut payload = payload.and_then(Result::ok).expect("there is no body to wait for");
-        self.decide_with(question, &mut payload)
-    }
-
-    /// The same with the body at hand.
-    pub fn decide_with(&self, question: &HttpRequest, payload: &mut web::Payload) -> Reply {
-        decisions::decide(question, payload, "", self.dialect, &self.snapshot, &self.context)
+        decisions::decide(question, &mut Payload::None, "", self.dialect, &self.snapshot, &self.context)
             .now_or_never()
             .expect("no handler waits")
     }

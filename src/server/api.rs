@@ -1,11 +1,11 @@
 //! The API: what is answered at which path.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::body::BoxBody;
+use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -36,32 +36,23 @@ pub struct Worker {
 }
 
 /// Answers one request.
-pub async fn serve(
-    request: HttpRequest,
-    mut payload: web::Payload,
-    worker: Rc<Worker>,
-) -> HttpResponse<BoxBody> {
-    let snapshot = worker.live.load_full();
+pub async fn serve(request: &HttpRequest, mut payload: Payload, worker: &Worker) -> HttpResponse<BoxBody> {
+    let snapshot = worker.live.load();
     let cors = &snapshot.cors;
-    let reply = if cors.enabled() && cors::is_preflight(&request) {
-        cors.preflight(&request)
+    let reply = if cors.enabled() && cors::is_preflight(request) {
+        cors.preflight(request)
     } else {
-        let mut reply = route(&request, &mut payload, &snapshot, &worker).await;
+        let mut reply = route(request, &mut payload, &snapshot, worker).await;
         if cors.enabled() {
-            cors.add_headers(&request, &mut reply);
+            cors.add_headers(request, &mut reply);
         }
         reply
     };
-    body::discard(&request, payload).await;
+    body::discard(request, payload).await;
     response(reply, request.method().as_str() == "HEAD")
 }
 
-async fn route(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    snapshot: &Snapshot,
-    worker: &Worker,
-) -> Reply {
+async fn route(request: &HttpRequest, payload: &mut Payload, snapshot: &Snapshot, worker: &Worker) -> Reply {
     let path = request.uri().path();
     if let Some((below, dialect)) = endpoint(path, snapshot) {
         return decisions::decide(request, payload, below, dialect, snapshot, &worker.context).await;

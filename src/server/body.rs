@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_LENGTH;
-use actix_web::{HttpRequest, rt, web};
+use actix_web::{HttpRequest, rt};
 use futures_util::StreamExt as _;
 
 use crate::request::body::Streamed;
@@ -14,7 +15,7 @@ const LONGEST: u64 = 64 * 1024;
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// The body of a question, for who asks for it.
-pub fn of<'p>(request: &HttpRequest, payload: &'p mut web::Payload) -> Streamed<&'p mut web::Payload> {
+pub fn of<'p>(request: &HttpRequest, payload: &'p mut Payload) -> Streamed<&'p mut Payload> {
     Streamed::new(payload, promised(request))
 }
 
@@ -25,7 +26,7 @@ fn promised(request: &HttpRequest) -> Option<u64> {
 
 /// Reads a short body of known length, so that the connection can be used again. Bodies in chunks are
 /// drained by the connection itself; after all others it is closed.
-pub async fn discard(request: &HttpRequest, mut payload: web::Payload) {
+pub async fn discard(request: &HttpRequest, mut payload: Payload) {
     if !promised(request).is_some_and(|length| length > 0 && length <= LONGEST) {
         return;
     }

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
 use actix_web::http::header::HOST;
-use actix_web::{HttpRequest, web};
 use tracing::{Level, enabled, info, warn};
 
 use super::body;
@@ -16,7 +17,7 @@ use crate::request::{AccessRequest, Parts};
 /// Decides on what a gateway asks at `path` (below the endpoint). Handlers may read the body.
 pub async fn decide(
     request: &HttpRequest,
-    payload: &mut web::Payload,
+    payload: &mut Payload,
     path: &str,
     dialect: &dyn Dialect,
     snapshot: &Snapshot,
@@ -76,7 +77,14 @@ fn put(decision: Decision, dialect: &dyn Dialect) -> Reply {
 
 /// One line per decision. Without query: it may hold a token.
 fn log(request: &AccessRequest<'_>, decision: &Decision) {
-    if !enabled!(Level::INFO) {
+    let denial = decision.outcome.as_ref().err().map(|refusal| &refusal.denial);
+    let fault = denial.is_some_and(|denial| {
+        matches!(
+            denial,
+            Denial::SeveralRules { .. } | Denial::Misconfigured { .. } | Denial::CouldNotDecide { .. }
+        )
+    });
+    if !(if fault { enabled!(Level::WARN) } else { enabled!(Level::INFO) }) {
         return;
     }
     let url = format!("{}://{}{}", request.scheme(), request.host(), request.path());
@@ -98,10 +106,6 @@ fn log(request: &AccessRequest<'_>, decision: &Decision) {
                 Denial::SeveralRules { ids } => Some(format!("{ids:?}")),
                 _ => None,
             };
-            let fault = matches!(
-                refusal.denial,
-                Denial::SeveralRules { .. } | Denial::Misconfigured { .. } | Denial::CouldNotDecide { .. }
-            );
             macro_rules! line {
                 ($log:ident) => {
                     $log!(
