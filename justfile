@@ -14,6 +14,10 @@ lint:
 bench:
     cargo bench
 
+# The tables of docs/PERFORMANCE.md.
+performance:
+    cargo bench --bench figures
+
 # Recorded answers of Oathkeeper; `just conformance errors-` asks only rows whose name contains that.
 conformance ONLY="":
     cargo test --test conformance -- '{{ONLY}}'
