@@ -80,7 +80,7 @@ pub fn rule(
     let uses_captures = authorizers.iter().filter_map(|s| s.handler.as_ref().ok()).any(|h| h.uses_captures())
         || mutators.iter().filter_map(|s| s.handler.as_ref().ok()).any(|h| h.uses_captures());
     let rule = Rule {
-        spec: spec.clone(),
+        spec: Arc::clone(spec),
         source: Arc::clone(source),
         index: written.index,
         pattern,

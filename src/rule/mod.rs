@@ -26,7 +26,7 @@ use crate::pipeline::step::Step;
 #[derive(Debug)]
 pub struct Rule {
     /// What was written.
-    pub spec: RuleSpec,
+    pub spec: std::sync::Arc<RuleSpec>,
     /// The document it came from.
     pub source: std::sync::Arc<crate::diagnostic::Source>,
     /// Its position in the document's list, from 0.

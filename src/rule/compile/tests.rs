@@ -11,7 +11,7 @@ use crate::upstream::fake::FakeFetch;
 
 /// An engine of one rule with these authenticators and this authorizer, and the findings about it.
 fn engine_of(authenticators: &Value, authorizer: &str) -> (Engine, Vec<String>) {
-    let spec = serde_json::from_value(json!({
+    let spec: RuleSpec = serde_json::from_value(json!({
         "id": "r",
         "match": {"methods": ["GET"], "url": "http://gate.test/"},
         "authenticators": authenticators,
@@ -21,7 +21,7 @@ fn engine_of(authenticators: &Value, authorizer: &str) -> (Engine, Vec<String>) 
     .unwrap();
     let document = Document {
         source: Arc::new(Source { name: "rules.yaml".to_owned(), path: None, text: None }),
-        rules: vec![Written { index: 0, spec, findings: Vec::new() }],
+        rules: vec![Written { index: 0, spec: Arc::new(spec), findings: Vec::new() }],
         warnings: Report::default(),
     };
     let config = Config::for_validation(Strategy::Regexp).unwrap();
@@ -174,7 +174,8 @@ fn capture_groups_are_worked_out_for_a_rule_whose_steps_may_see_them() {
             "authorizer": authorizer,
             "mutators": mutators,
         });
-        let written = Written { index: 0, spec: serde_json::from_value(spec).unwrap(), findings: Vec::new() };
+        let written =
+            Written { index: 0, spec: Arc::new(serde_json::from_value(spec).unwrap()), findings: Vec::new() };
         let source = Arc::new(Source { name: "rules.yaml".to_owned(), path: None, text: None });
         let config = Config::for_validation(Strategy::Regexp).unwrap();
         let (rule, findings) = rule(&config, &source, &written, &Shared::new(1 << 20));
