@@ -62,7 +62,8 @@ fn glob_rule() -> impl Generate<Value = (Vec<String>, Pattern)> {
     let one_of = prop::sample::select::<&'static str>;
     let methods = prop::collection::vec(one_of(vec!["GET", "post", "X-1"]).prop_map(str::to_owned), 0..3);
     let scheme = one_of(vec!["http", "<http*>", "<{http,https}>", "<**>"]);
-    let host = one_of(vec!["a.test", "A.test:443", "<*>.test", "<[ab]>.test", "<{a,b}>.<*>", "<**>", "<?>.test"]);
+    let host =
+        one_of(vec!["a.test", "A.test:443", "<*>.test", "<[ab]>.test", "<{a,b}>.<*>", "<**>", "<?>.test"]);
     let segment = prop_oneof![
         2 => "[abc]{1,2}",
         3 => one_of(vec!["<*>", "<**>", "<[a-c]>", "<{ab,c}>", "<[!b]*>", "<?b>", "%61"]).prop_map(str::to_owned),
