@@ -59,7 +59,9 @@ fn read(source: &Arc<Source>, report: &mut Report) -> Option<Vec<Written>> {
     }
     let mut items = Items { source, next: 0, rules: Vec::new(), report: Report::default() };
     if let Some(warnings) = document::each_item(&text, &mut |value| items.add(value)) {
-        warnings.into_iter().for_each(|warning| report.push(source, None, warning));
+        for warning in warnings {
+            report.push(source, None, warning);
+        }
         report.extend(items.report);
         return Some(items.rules);
     }
@@ -89,7 +91,9 @@ fn read(source: &Arc<Source>, report: &mut Report) -> Option<Vec<Written>> {
         }
     };
     let mut items = Items { source, next: 0, rules: Vec::new(), report: Report::default() };
-    list.into_iter().for_each(|value| items.add(value));
+    for value in list {
+        items.add(value);
+    }
     report.extend(items.report);
     Some(items.rules)
 }
