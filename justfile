@@ -14,6 +14,14 @@ lint:
 bench:
     cargo bench
 
+# The tables of docs/PERFORMANCE.md.
+performance:
+    cargo bench --bench figures
+
+# That the fuzz targets compile; `fuzz/README.md` says how to run them.
+fuzz-check:
+    cargo check --manifest-path fuzz/Cargo.toml
+
 # Recorded answers of Oathkeeper; `just conformance errors-` asks only rows whose name contains that.
 conformance ONLY="":
     cargo test --test conformance -- '{{ONLY}}'

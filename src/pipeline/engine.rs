@@ -101,8 +101,13 @@ impl Engine {
             Ok(None) => return self.refuse(None, (Denial::NoRule, None), None, request),
             Err(denial) => return self.refuse(None, (denial, None), None, request),
         };
-        let Hit { rule, captures, matched, .. } = hit;
-        let glob = rule.patterns.first().is_some_and(|p| p.strategy() == Strategy::Glob);
+        let glob = hit.pattern().is_some_and(|p| p.strategy() == Strategy::Glob);
+        let captures = if hit.rule.uses_captures() { hit.captures(request) } else { Ok(Captures::default()) };
+        let Hit { rule, matched, .. } = hit;
+        let captures = match captures {
+            Ok(captures) => captures,
+            Err(denial) => return self.refuse(Some(rule), (denial, None), None, request),
+        };
         let mut session = Session::new(captures, matched);
         session.glob = glob;
         let mut exchange = Exchange { request, session, context };

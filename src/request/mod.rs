@@ -103,9 +103,11 @@ impl<'r> AccessRequest<'r> {
     /// Makes the canonical form. A host, scheme or path that no rule could mean leaves the request without
     /// any [`Reading`], so that no rule matches it.
     pub fn new(parts: Parts<'r>, headers: &'r dyn Headers) -> Result<Self, BadRequest> {
-        let scheme = host::canonical_scheme(&parts.scheme.value);
-        let mut readings = SmallVec::new();
         let raw = parts.path.value.as_ref();
+        // `a/..` is not the root, whatever is left of it.
+        let below_root = raw.is_empty() || raw.starts_with(b"/");
+        let scheme = host::canonical_scheme(&parts.scheme.value).filter(|_| below_root);
+        let mut readings = SmallVec::new();
         if let Some((text, trailing_slash)) = path::already_canonical(raw) {
             readings.extend(scheme.and_then(|s| Reading::new(&s, &parts.host.value, text, trailing_slash)));
         } else {

@@ -239,7 +239,7 @@ pub(super) mod tests {
             "mutators": [{"handler": "noop"}],
         }))
         .unwrap();
-        load::Written { index, spec, findings: Vec::new() }
+        load::Written { index, spec: Arc::new(spec), findings: Vec::new() }
     }
 
     #[test]

@@ -88,8 +88,10 @@ pub fn rule(
     let errors = errors(config, spec, &context, &mut findings);
     let cors = cors(spec, config.access_rules.preflight, &mut findings);
     let valid = findings.iter().all(|f| f.severity < Severity::Error);
+    let uses_captures = authorizers.iter().filter_map(|s| s.handler.as_ref().ok()).any(|h| h.uses_captures())
+        || mutators.iter().filter_map(|s| s.handler.as_ref().ok()).any(|h| h.uses_captures());
     let rule = Rule {
-        spec: spec.clone(),
+        spec: Arc::clone(spec),
         source: Arc::clone(source),
         index: written.index,
         patterns,
@@ -102,6 +104,7 @@ pub fn rule(
         errors,
         cors,
         valid,
+        uses_captures,
     };
     (rule, findings)
 }

@@ -28,8 +28,8 @@ pub struct Document {
 pub struct Written {
     /// Position in the document's list.
     pub index: usize,
-    /// What it says.
-    pub spec: RuleSpec,
+    /// What it says; the compiled rule shares it.
+    pub spec: Arc<RuleSpec>,
     /// What the schema has to say about it; an error makes the rule invalid.
     pub findings: Vec<Finding>,
 }
@@ -58,6 +58,14 @@ fn read(source: &Arc<Source>, substitution: &Substitution, report: &mut Report) 
         report.push(source, None, finding);
         return None;
     }
+    let mut items = Items { source, substitution, next: 0, rules: Vec::new(), report: Report::default() };
+    if let Some(warnings) = document::each_item(&text, &mut |value| items.add(value)) {
+        for warning in warnings {
+            report.push(source, None, warning);
+        }
+        report.extend(items.report);
+        return Some(items.rules);
+    }
     let value = match document::parse(&text, &source.name) {
         Ok(document) => {
             for warning in document.warnings {
@@ -83,16 +91,32 @@ fn read(source: &Arc<Source>, substitution: &Substitution, report: &mut Report) 
             return None;
         }
     };
-    let mut rules = Vec::new();
-    for (index, mut value) in list.into_iter().enumerate() {
+    let mut items = Items { source, substitution, next: 0, rules: Vec::new(), report: Report::default() };
+    for value in list {
+        items.add(value);
+    }
+    report.extend(items.report);
+    Some(items.rules)
+}
+
+/// The items of a document, on their way to rules.
+struct Items<'s> {
+    source: &'s Arc<Source>,
+    substitution: &'s Substitution,
+    next: usize,
+    rules: Vec<Written>,
+    report: Report,
+}
+
+impl Items<'_> {
+    fn add(&mut self, mut value: Value) {
+        let index = self.next;
+        self.next += 1;
         let pointer = format!("/{index}");
         if value.is_null() {
-            report.push(
-                source,
-                None,
-                Finding::warning("empty-rule", pointer, "this rule is empty and left out"),
-            );
-            continue;
+            let finding = Finding::warning("empty-rule", pointer, "this rule is empty and left out");
+            self.report.push(self.source, None, finding);
+            return;
         }
         document::fold_rule_keys(&mut value);
         drop_nulls(&mut value);
@@ -100,8 +124,8 @@ fn read(source: &Arc<Source>, substitution: &Substitution, report: &mut Report) 
         let id = (!id.is_empty()).then_some(id);
         let migrated = migrate::migrate(&mut value);
         let mut faults = Vec::new();
-        let before = substitution.is_on().then(|| value.clone());
-        let before = before.filter(|_| substitution.apply(&mut value, &mut faults));
+        let before = self.substitution.is_on().then(|| value.clone());
+        let before = before.filter(|_| self.substitution.apply(&mut value, &mut faults));
         let unsubstituted = !faults.is_empty();
         // What is missing is said by the compiler, which knows what for.
         let mut findings = schema::rule().check(&value);
@@ -114,8 +138,8 @@ fn read(source: &Arc<Source>, substitution: &Substitution, report: &mut Report) 
         match (spec, migrated) {
             (Ok(spec), Ok(notes)) if !unsubstituted => {
                 findings.extend(notes);
-                rules.push(Written { index, spec, findings });
-                continue;
+                self.rules.push(Written { index, spec: Arc::new(spec), findings });
+                return;
             }
             (_, Err(finding)) => findings.push(finding),
             (Err(error), Ok(_)) if findings.iter().all(|f| f.severity < Severity::Error) => {
@@ -124,10 +148,9 @@ fn read(source: &Arc<Source>, substitution: &Substitution, report: &mut Report) 
             (_, Ok(_)) => {}
         }
         for finding in findings {
-            report.push(source, id.as_deref(), finding.under(&pointer));
+            self.report.push(self.source, id.as_deref(), finding.under(&pointer));
         }
     }
-    Some(rules)
 }
 
 /// An explicit null is as good as nothing for a rule, its `match`, `upstream` and handlers.
@@ -224,5 +247,27 @@ mod tests {
     #[test]
     fn a_document_without_rules_is_a_list_without_items() {
         assert!(decode_text("[]").unwrap().rules.is_empty());
+    }
+
+    #[test]
+    fn what_was_read_before_a_document_turns_out_to_be_broken_does_not_count() {
+        let rule = r#"{"id": "a", "match": {"url": "http://x/", "methods": ["GET"]}}"#;
+        for broken in [format!("[{rule}, "), format!("[{rule}] x"), format!("[{rule}, {{]")] {
+            let report = decode_text(&broken).unwrap_err();
+            assert_eq!(report.diagnostics.len(), 1, "{broken} {:?}", report.to_lines());
+        }
+        // Not JSON, but YAML all the same.
+        let document = decode_text(&format!("[{rule}, {{id: b}}]")).unwrap();
+        let ids: Vec<&str> = document.rules.iter().map(|rule| rule.spec.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_found_wherever_it_is() {
+        let document =
+            decode_text(r#"[{"id": "a"}, {"id": "b", "match": {"url": "x", "url": "y"}}]"#).unwrap();
+        let places: Vec<&str> =
+            document.warnings.diagnostics.iter().map(|d| d.finding.pointer.as_str()).collect();
+        assert_eq!(places, ["/1/match/url"]);
     }
 }

@@ -34,7 +34,7 @@ use crate::pipeline::step::Step;
 #[derive(Debug)]
 pub struct Rule {
     /// What was written.
-    pub spec: RuleSpec,
+    pub spec: std::sync::Arc<RuleSpec>,
     /// The document it came from.
     pub source: std::sync::Arc<crate::diagnostic::Source>,
     /// Its position in the document's list, from 0.
@@ -57,6 +57,7 @@ pub struct Rule {
     /// What may pages of other origins do?
     pub cors: Option<Box<cors::Policy>>,
     valid: bool,
+    uses_captures: bool,
 }
 
 /// What is wrong with a rule's `match`, so that it may match more than was meant.
@@ -106,6 +107,11 @@ impl Rule {
         self.valid
             && self.authorizers.iter().all(|step| step.id != "deny")
             && self.authenticators.iter().any(|step| step.id != "unauthorized")
+    }
+
+    /// Whether a step may look at the capture groups of its pattern.
+    pub fn uses_captures(&self) -> bool {
+        self.uses_captures
     }
 
     /// Whether nothing was wrong with it.

@@ -31,8 +31,8 @@ pub struct RuleSet {
 pub struct Hit {
     /// The rule.
     pub rule: Arc<Rule>,
-    /// Its capture groups, positions in `matched`.
-    pub captures: Captures,
+    /// The place of the pattern that matched among the rule's.
+    pattern: Option<u32>,
     /// The text that was matched.
     pub matched: Matched,
     /// Why this one.
@@ -112,14 +112,13 @@ impl RuleSet {
             Choice::One(place, chosen_by) => {
                 let Some((rule, pattern)) = self.at(place) else { return Ok(None) };
                 let matched = if self.chooses() { text_matched(pattern, primary) } else { matched };
-                let captures = pattern.groups(matched.text(request));
-                let captures = captures.map_err(|_| self.undecided(&[place]))?.unwrap_or_default();
-                Ok(Some(Hit { rule: Arc::clone(rule), captures, matched, chosen_by }))
+                let pattern = self.patterns.get(place as usize).map(|(_, own)| *own);
+                Ok(Some(Hit { rule: Arc::clone(rule), pattern, matched, chosen_by }))
             }
             Choice::Several => Err(Denial::SeveralRules { ids: self.ids(&self.contenders(&hits.matched)) }),
             Choice::None => Ok(self.default.and_then(|at| self.rules.get(at as usize)).map(|rule| Hit {
                 rule: Arc::clone(rule),
-                captures: Captures::default(),
+                pattern: None,
                 matched: Matched::Primary,
                 chosen_by: ChosenBy::Default,
             })),
@@ -333,11 +332,30 @@ impl RuleSet {
     }
 
     fn undecided(&self, patterns: &[u32]) -> Denial {
-        Denial::Misconfigured {
-            message: "A pattern took too long to match".into(),
-            why: Detail::id("pattern-too-costly")
-                .log(format_args!("the patterns of {:?} exceeded their step limit", self.ids(patterns))),
-        }
+        too_costly(&self.ids(patterns))
+    }
+}
+
+impl Hit {
+    /// The pattern of the rule that matched; none for a default rule.
+    pub fn pattern(&self) -> Option<&Pattern> {
+        self.rule.patterns.get(self.pattern? as usize)
+    }
+
+    /// The capture groups of the pattern, positions in `matched`. Worked out here, since most rules have no use
+    /// for them.
+    pub fn captures(&self, request: &AccessRequest<'_>) -> Result<Captures, Denial> {
+        let Some(pattern) = self.pattern() else { return Ok(Captures::default()) };
+        let groups = pattern.groups(self.matched.text(request));
+        Ok(groups.map_err(|_| too_costly(&[self.rule.id()]))?.unwrap_or_default())
+    }
+}
+
+fn too_costly<I: std::fmt::Debug>(ids: &[I]) -> Denial {
+    Denial::Misconfigured {
+        message: "A pattern took too long to match".into(),
+        why: Detail::id("pattern-too-costly")
+            .log(format_args!("the patterns of {ids:?} exceeded their step limit")),
     }
 }
 

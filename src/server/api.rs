@@ -1,11 +1,11 @@
 //! The API: what is answered at which path.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::body::BoxBody;
+use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -38,22 +38,22 @@ pub struct Worker {
 }
 
 /// Answers one request.
-pub async fn serve(request: HttpRequest, payload: web::Payload, worker: Rc<Worker>) -> HttpResponse<BoxBody> {
-    let snapshot = worker.live.load_full();
+pub async fn serve(request: &HttpRequest, payload: Payload, worker: &Worker) -> HttpResponse<BoxBody> {
+    let snapshot = worker.live.load();
     let cors = &snapshot.cors;
     let headers = RequestHeaders(&request.head().headers);
-    let body = body::of(&request, payload.into_inner(), &worker.live.shared.bodies);
+    let body = body::of(request, payload, &worker.live.shared.bodies);
     let reply = if cors.enabled() && cors::announced(request.method().as_str(), &headers).is_some() {
         Reply { status: 204, headers: cors.preflight(&headers).0, body: Bytes::new() }
     } else {
-        let mut reply = route(&request, body.as_ref(), &snapshot, &worker).await;
+        let mut reply = route(request, body.as_ref(), &snapshot, worker).await;
         if cors.enabled() {
             cors.add_headers(&headers, &mut reply.headers);
         }
         reply
     };
     if let Some(body) = &body {
-        body::discard(&request, body).await;
+        body::discard(request, body).await;
     }
     response(reply, request.method().as_str() == "HEAD")
 }

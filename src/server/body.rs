@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, rt};
 
 use crate::request::body::{Body, BodyRoom};
@@ -19,7 +20,7 @@ pub fn of(request: &HttpRequest, payload: Payload, room: &BodyRoom) -> Option<Bo
 
 /// How long the body is, where the question says so.
 fn promised(request: &HttpRequest) -> Option<u64> {
-    request.headers().get("content-length")?.to_str().ok()?.parse().ok()
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Reads a short body of known length, so that the connection can be used again. Bodies in chunks are

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
+use actix_web::http::header::HOST;
 use tracing::{Level, enabled, info, warn};
 
 use super::headers::RequestHeaders;
@@ -24,7 +25,7 @@ pub async fn decide(
     let headers = RequestHeaders(&head.headers);
     let host = match head.uri.authority() {
         Some(authority) => authority.as_str(),
-        None => head.headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default(),
+        None => head.headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or_default(),
     };
     let asked = Asked {
         method: head.method.as_str(),
@@ -73,7 +74,14 @@ fn put(decision: Decision, dialect: &dyn Dialect) -> Reply {
 
 /// One line per decision. Without query: it may hold a token.
 fn log(request: &AccessRequest<'_>, decision: &Decision) {
-    if !enabled!(Level::INFO) {
+    let denial = decision.outcome.as_ref().err().map(|refusal| &refusal.denial);
+    let fault = denial.is_some_and(|denial| {
+        matches!(
+            denial,
+            Denial::SeveralRules { .. } | Denial::Misconfigured { .. } | Denial::CouldNotDecide { .. }
+        )
+    });
+    if !(if fault { enabled!(Level::WARN) } else { enabled!(Level::INFO) }) {
         return;
     }
     let url = format!("{}://{}{}", request.scheme(), request.host(), request.path());
@@ -95,10 +103,6 @@ fn log(request: &AccessRequest<'_>, decision: &Decision) {
                 Denial::SeveralRules { ids } => Some(format!("{ids:?}")),
                 _ => None,
             };
-            let fault = matches!(
-                refusal.denial,
-                Denial::SeveralRules { .. } | Denial::Misconfigured { .. } | Denial::CouldNotDecide { .. }
-            );
             macro_rules! line {
                 ($log:ident) => {
                     $log!(

@@ -78,14 +78,10 @@ impl Live {
         Self { snapshot: ArcSwap::from_pointee(snapshot), shared }
     }
 
-    /// The snapshot to serve a request with.
+    /// The snapshot to serve a request with. It holds up no reload, however long it is kept, and as long as a
+    /// worker keeps few of them, they touch no count that workers share.
     pub fn load(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()
-    }
-
-    /// The snapshot, to be held for longer than one request.
-    pub fn load_full(&self) -> Arc<Snapshot> {
-        self.snapshot.load_full()
     }
 
     /// Swaps in another snapshot; requests under way end with the one they began with.

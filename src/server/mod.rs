@@ -5,7 +5,7 @@
 
 mod api;
 mod body;
-mod decisions;
+pub mod decisions;
 mod headers;
 mod listen;
 pub mod live;

@@ -4,8 +4,8 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer, rt, web};
+use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::{App, HttpServer, rt};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
@@ -97,8 +97,14 @@ async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result
     let server = HttpServer::new(move || {
         let context = Context::new(Rc::new(Client::with(Arc::clone(&outbound))));
         let worker = Rc::new(Worker { live: Arc::clone(&for_workers), context });
-        App::new().default_service(web::to(move |request, payload| {
-            api::serve(request, payload, Rc::clone(&worker))
+        // Without extractors and a route around it, which cost each request a few allocations.
+        App::new().default_service(fn_service(move |request: ServiceRequest| {
+            let worker = Rc::clone(&worker);
+            async move {
+                let (request, payload) = request.into_parts();
+                let response = api::serve(&request, payload, &worker).await;
+                Ok(ServiceResponse::new(request, response))
+            }
         }))
     })
     .disable_signals()

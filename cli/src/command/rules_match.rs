@@ -101,6 +101,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 /// What the server would decide on, and everything around it.
 fn judge(rules: &RuleSet, access: &AccessRequest<'_>, nearest: usize) -> (Outcome, Explanation) {
     let outcome = match rules.find(access) {
+        Ok(Some(hit)) if hit.rule.uses_captures() && hit.captures(access).is_err() => Outcome::TooCostly,
         Ok(Some(hit)) => Outcome::One(hit),
         Ok(None) => Outcome::None,
         Err(Denial::SeveralRules { .. }) => Outcome::Several,

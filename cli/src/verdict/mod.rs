@@ -81,7 +81,8 @@ impl Verdict<'_> {
     fn captures<'h>(&'h self, hit: &'h Hit) -> Vec<&'h str> {
         let Some(access) = self.access else { return Vec::new() };
         let text = hit.matched.text(access);
-        (0..hit.captures.len()).filter_map(|index| hit.captures.get(index, text)).collect()
+        let captures = hit.captures(access).unwrap_or_default();
+        (0..captures.len()).filter_map(|index| captures.get(index, text)).collect()
     }
 
     /// What was noticed about a rule.

@@ -145,6 +145,11 @@ impl DecisionPoint {
         Instant::now() + self.backend.deadline()
     }
 
+    /// Whether a header of the question may look at capture groups.
+    pub(super) fn uses_captures(&self) -> bool {
+        self.headers.use_captures()
+    }
+
     /// Names of headers that a yes sets.
     pub(super) fn header_names(&self) -> Vec<HeaderName> {
         self.answered.clone()
@@ -170,8 +175,9 @@ impl DecisionPoint {
         let token = credentials.filter(|_| self.backend.remembers());
         question.not_after =
             token.and_then(|value| value.rsplit(|byte| *byte == b' ').next()).and_then(stated_expiry);
+        let mut room = String::new();
         for (name, text) in self.headers.iter() {
-            let value = text.value(name, exchange)?;
+            let value = text.value(name, exchange, &mut room)?;
             if !value.is_empty() {
                 headers::set(&mut question.headers, name.clone(), value);
             }

@@ -83,6 +83,10 @@ impl Authorizer for Remote {
         }))
     }
 
+    fn uses_captures(&self) -> bool {
+        self.point.uses_captures()
+    }
+
     fn header_names(&self) -> Vec<http::HeaderName> {
         self.point.header_names()
     }

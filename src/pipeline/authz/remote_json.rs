@@ -90,6 +90,11 @@ impl Authorizer for RemoteJson {
         }
     }
 
+    fn uses_captures(&self) -> bool {
+        self.point.uses_captures()
+            || matches!(&self.payload, Payload::Rendered(template) if template.uses_captures())
+    }
+
     fn header_names(&self) -> Vec<http::HeaderName> {
         self.point.header_names()
     }

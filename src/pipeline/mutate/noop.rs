@@ -32,6 +32,10 @@ impl Mutator for Noop {
         Answer::Now(Ok(()))
     }
 
+    fn uses_captures(&self) -> bool {
+        false
+    }
+
     fn header_names(&self) -> Vec<HeaderName> {
         vec![AUTHORIZATION, COOKIE]
     }
