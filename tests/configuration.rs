@@ -17,7 +17,7 @@ const RESTART: &[&str] = &[
     "serve.api.port",
     "serve.api.timeout",
     "serve.api.tls",
-    "log",
+    "log.format",
     "cache",
     "http_client",
 ];
@@ -39,6 +39,9 @@ const WITHOUT_EFFECT: &[&str] = &["version", "serve.api.cors.debug"];
 
 /// What Oathkeeper does not know, by how it ends.
 const NEW: &[&str] = &[
+    "access_rules.allow_empty",
+    "access_rules.reload.debounce",
+    "access_rules.reload.poll",
     "template_engine",
     "templates.missing",
     "templates.numbers",

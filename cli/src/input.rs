@@ -12,6 +12,7 @@ use okgate::diagnostic::{Report, Severity, Source};
 use okgate::pipeline::{Engine, Shared};
 use okgate::rule::source::{Place, Read, read_entry};
 use okgate::rule::{compile, load};
+use okgate::upstream::tls::Outbound;
 
 /// Nothing is kept from one request to the next here.
 const CACHE_BYTES: usize = 1 << 20;
@@ -73,7 +74,7 @@ impl Input {
                 incomplete = true;
                 report.push(&source, None, finding);
             } else {
-                let document = load::decode_in_part(source);
+                let document = load::decode_in_part(source, config.access_rules.allow_empty);
                 incomplete |= document.warnings.errors() > 0;
                 let errors = document.warnings.diagnostics.iter();
                 let errors = errors.filter(|d| d.finding.severity == Severity::Error);
@@ -107,7 +108,8 @@ impl Input {
         if entries.is_empty() {
             bail!("the configuration names no `access_rules.repositories`; give the rules as arguments");
         }
-        Ok(entries.iter().flat_map(|entry| read_entry(entry)).collect())
+        let outbound = Arc::new(Outbound::new(config.http_client.tls.clone()));
+        Ok(entries.iter().flat_map(|entry| read_entry(entry, &outbound)).collect())
     }
 
     fn configuration(&self) -> anyhow::Result<Result<(Config, Report), Report>> {
@@ -153,7 +155,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<Read>> {
     } else {
         bail!("there is no file `{shown}`");
     };
-    let reads = place.read();
+    let reads = place.documents();
     if reads.is_empty() {
         bail!("`{shown}` {none}");
     }

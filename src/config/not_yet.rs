@@ -23,7 +23,7 @@ const SETTINGS: &[&str] = &[
 const HANDLERS: &[(Stage, &str)] = &[];
 
 /// Schemes of `access_rules.repositories`.
-const REPOSITORIES: &[&str] = &["http", "https", "s3", "gs", "azblob"];
+const REPOSITORIES: &[&str] = &["s3", "gs", "azblob"];
 
 /// Settings that are only accepted because Oathkeeper, or its documentation, knows them.
 const WITHOUT_EFFECT: &[&str] = &[
