@@ -33,6 +33,8 @@ impl fmt::Debug for AccessRules {
         f.debug_struct("AccessRules")
             .field("repositories", &self.repositories.len())
             .field("strategy", &self.strategy)
+            .field("allow_empty", &self.allow_empty)
+            .field("reload", &self.reload)
             .finish()
     }
 }

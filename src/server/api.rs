@@ -115,10 +115,10 @@ fn ready(snapshot: &Snapshot, live: &Live) -> Reply {
     let failing = status.failing(&live.remote);
     let has_rules = snapshot.engine.rules().valid().next().is_some();
     if has_rules && !status.waits() {
-        return match failing.is_empty() {
-            true => ok(&json!({"status": "ok"})),
-            false => ok(&json!({"status": "ok", "failing_sources": failing})),
-        };
+        if failing.is_empty() {
+            return ok(&json!({"status": "ok"}));
+        }
+        return ok(&json!({"status": "ok", "failing_sources": failing}));
     }
     let mut errors = Map::new();
     let why =

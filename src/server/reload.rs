@@ -98,7 +98,7 @@ impl Reloader {
         };
         self.poll(written.as_deref());
         if let Some(config) = written {
-            match self.take_over(config) {
+            match self.take_over(&config) {
                 Ok(loaded) => return self.swap(&about, loaded, None),
                 Err((why, report)) => {
                     refused = Some(why);
@@ -125,7 +125,7 @@ impl Reloader {
 
     /// Takes over a configuration as a whole: with its rules, once all its new sources can be read. The error
     /// says why not.
-    fn take_over(&mut self, config: Arc<Config>) -> Result<Loaded, (String, Report)> {
+    fn take_over(&mut self, config: &Arc<Config>) -> Result<Loaded, (String, Report)> {
         let in_force = &self.repository.config().access_rules.repositories;
         let mut new = config.access_rules.repositories.iter().filter(|entry| !in_force.contains(entry));
         let unread = new.find(|entry| {
@@ -140,7 +140,7 @@ impl Reloader {
             );
             return Err((format!("it waits for the rules of {name}"), Report::default()));
         }
-        let mut repository = self.repository.with_config(Arc::clone(&config));
+        let mut repository = self.repository.with_config(Arc::clone(config));
         let loaded = repository.reload();
         log_report(&loaded.report);
         if loaded.fatal {
@@ -150,7 +150,7 @@ impl Reloader {
             return Err(("a rule source cannot be used".to_owned(), loaded.report));
         }
         let before = self.repository.config();
-        warn_of_restart(before, &config);
+        warn_of_restart(before, config);
         if before.log.level != config.log.level {
             self.levels.set(config.log.level);
         }

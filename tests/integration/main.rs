@@ -10,4 +10,5 @@ mod readiness;
 mod reload;
 mod robustness;
 mod services;
+mod sources;
 mod start_and_stop;

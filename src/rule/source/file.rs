@@ -20,7 +20,14 @@ pub enum Place {
 const ENDINGS: &[&str] = &["yaml", "yml", "json"];
 
 pub(super) fn open(_: &str, _: &str, rest: &str) -> Result<Box<dyn RuleSource>, Finding> {
-    Ok(Box::new(Place::parse(rest)))
+    let place = Place::parse(rest);
+    if let Place::Files(path) = &place
+        && let Err(error) = glob::Pattern::new(&path.to_string_lossy())
+    {
+        let message = format!("`{rest}` is no pattern of files: {}", error.msg);
+        return Err(Finding::error("bad-pattern", "", message));
+    }
+    Ok(Box::new(place))
 }
 
 impl Place {
@@ -38,10 +45,8 @@ impl Place {
         match self {
             Self::File(path) => Ok(vec![path.clone()]),
             Self::Files(pattern) if is_pattern(pattern) && !pattern.is_dir() => {
-                let paths = glob::glob(&pattern.to_string_lossy()).map_err(|error| {
-                    let message = format!("`{}` is no pattern of files: {}", pattern.display(), error.msg);
-                    Finding::error("bad-pattern", "", message)
-                })?;
+                // One that is none was refused.
+                let paths = glob::glob(&pattern.to_string_lossy()).ok().into_iter().flatten();
                 Ok(paths.flatten().filter(|path| !path.is_dir()).collect())
             }
             Self::Files(folder) => {

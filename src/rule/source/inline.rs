@@ -8,28 +8,24 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Read, RuleSource, text_of};
 use crate::diagnostic::{Finding, Source};
 
-struct Inline(String);
+struct Inline(Arc<str>);
 
 pub(super) fn open(_: &str, _: &str, rest: &str) -> Result<Box<dyn RuleSource>, Finding> {
-    Ok(Box::new(Inline(rest.to_owned())))
+    let decoded = STANDARD.decode(rest).map_err(|error| error.to_string());
+    match decoded.and_then(|bytes| text_of(bytes).map_err(str::to_owned)) {
+        Ok(text) => Ok(Box::new(Inline(text))),
+        Err(why) => {
+            let message = format!("the inline document cannot be decoded: {why}");
+            Err(Finding::error("bad-inline", "", message).help("encode it with `base64 -w0`"))
+        }
+    }
 }
 
 impl RuleSource for Inline {
     fn read(&self) -> Option<Vec<Read>> {
-        let decoded = STANDARD.decode(&self.0).map_err(|error| error.to_string());
-        let text = decoded.and_then(|bytes| text_of(bytes).map_err(str::to_owned));
-        let (text, failure) = match text {
-            Ok(text) => (Some(text), None),
-            Err(why) => (
-                None,
-                Some(
-                    Finding::error("bad-inline", "", format!("the inline document cannot be decoded: {why}"))
-                        .help("encode it with `base64 -w0`"),
-                ),
-            ),
-        };
+        let text = Some(Arc::clone(&self.0));
         let source = Source { name: "inline://…".to_owned(), path: None, text };
-        Some(vec![Read { source: Arc::new(source), failure }])
+        Some(vec![Read { source: Arc::new(source), failure: None }])
     }
 
     fn must_work_at_start(&self) -> bool {
