@@ -7,6 +7,7 @@
 mod file;
 mod http;
 mod inline;
+mod object;
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -115,19 +116,10 @@ pub const REGISTRY: &[(&str, Open)] = &[
     ("inline", inline::open),
     ("http", http::open),
     ("https", http::open),
-    ("s3", not_yet),
-    ("gs", not_yet),
-    ("azblob", not_yet),
+    ("s3", object::open),
+    ("gs", object::open),
+    ("azblob", object::open),
 ];
-
-fn not_yet(_: &str, scheme: &str, _: &str) -> Result<Box<dyn RuleSource>, Finding> {
-    Err(Finding::error(
-        "source-not-there-yet",
-        "",
-        format!("rules from `{scheme}://` are not there yet in this version"),
-    )
-    .help("keep the rules in a file that is brought here by other means"))
-}
 
 /// Understands an entry of `access_rules.repositories`: a path, or a URL of a known scheme.
 pub fn open(entry: &str) -> Result<Box<dyn RuleSource>, Finding> {
