@@ -1,7 +1,7 @@
 //! `s3://`, `gs://` and `azblob://`: a document in an object store, `scheme://bucket/key?options`.
 //!
 //! The library `object_store` knows the stores' addresses, credentials and signatures
-//! ([docs/decisions/0013](../../../../docs/decisions/0013-object-stores.md)); [`calls`] makes its calls with our
+//! ([docs/decisions/0013](../../../../docs/decisions/0015-object-stores.md)); [`calls`] makes its calls with our
 //! client and [`crypto`] its signatures with OpenSSL.
 
 mod calls;
