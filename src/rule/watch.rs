@@ -16,7 +16,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Files that never rest are read after so many times the debounce.
 const RESTLESS: u32 = 20;
 /// Clocks of file systems are coarse: two writes within this time may leave the same time behind.
-const COARSE: Duration = Duration::from_millis(50);
+const COARSE: Duration = Duration::from_millis(20);
 
 /// Why the watcher woke up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ type Identity = (u64, u64);
 pub struct Watcher {
     notifier: Option<RecommendedWatcher>,
     wanted: BTreeSet<PathBuf>,
-    watched: BTreeMap<PathBuf, Identity>,
+    watched: BTreeMap<Identity, PathBuf>,
     events: Receiver<Event>,
     state: State,
     debounce: Duration,
@@ -120,22 +120,24 @@ impl Watcher {
         self.follow();
     }
 
-    /// Watches what is wanted and there: folders that came late or were replaced as well.
+    /// Watches what is wanted and there: folders that came late or were replaced as well. Each folder once,
+    /// however many ways lead to it: the kernel has one watch for all of them, which ends for all of them.
     fn follow(&mut self) {
         let Some(notifier) = &mut self.notifier else { return };
-        self.watched.retain(|folder, identity| {
-            let stays = self.wanted.contains(folder) && identity_of(folder) == Some(*identity);
+        let there: BTreeMap<Identity, PathBuf> =
+            self.wanted.iter().filter_map(|folder| identity_of(folder)).collect();
+        self.watched.retain(|identity, path| {
+            let stays = there.contains_key(identity);
             if !stays {
-                let _ = notifier.unwatch(folder);
+                let _ = notifier.unwatch(path);
             }
             stays
         });
-        for folder in &self.wanted {
-            if !self.watched.contains_key(folder)
-                && let Some(identity) = identity_of(folder)
-                && notifier.watch(folder, RecursiveMode::NonRecursive).is_ok()
+        for (identity, path) in there {
+            if !self.watched.contains_key(&identity)
+                && notifier.watch(&path, RecursiveMode::NonRecursive).is_ok()
             {
-                self.watched.insert(folder.clone(), identity);
+                self.watched.insert(identity, path);
             }
         }
     }
@@ -216,9 +218,12 @@ fn is_just_now(time: SystemTime) -> bool {
     apart < COARSE
 }
 
-fn identity_of(folder: &Path) -> Option<Identity> {
+/// A folder that is there, and the path behind symbolic links.
+fn identity_of(folder: &Path) -> Option<(Identity, PathBuf)> {
     use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata(folder).ok().filter(std::fs::Metadata::is_dir).map(|about| (about.dev(), about.ino()))
+    let real = folder.canonicalize().ok()?;
+    let about = std::fs::metadata(&real).ok().filter(std::fs::Metadata::is_dir)?;
+    Some(((about.dev(), about.ino()), real))
 }
 
 #[cfg(test)]
@@ -339,15 +344,32 @@ mod tests {
         watcher.watch([mount.clone()], State::new(), DEBOUNCE);
         assert!(watcher.watched.is_empty());
         for _ in 0..2 {
-            let before = identity_of(&mount);
+            let before = identity_of(&mount).map(|(identity, _)| identity);
             fs::create_dir(folder.path().join("new")).unwrap();
             let _ = fs::remove_dir_all(&mount);
             fs::rename(folder.path().join("new"), &mount).unwrap();
             fs::write(&file, "[]").unwrap();
-            assert_ne!(identity_of(&mount), before);
+            let (identity, real) = identity_of(&mount).unwrap();
+            assert_ne!(Some(identity), before);
             watcher.follow();
-            assert_eq!(watcher.watched.get(&mount).copied(), identity_of(&mount));
+            assert_eq!(watcher.watched.get(&identity), Some(&real));
         }
+    }
+
+    #[test]
+    fn a_folder_that_two_ways_lead_to_is_watched_as_long_as_one_of_them_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+        let file = folder.path().join("rules.yaml");
+        let (mut watcher, _waker) = Watcher::new();
+        let files = || vec![file.clone()];
+        watcher.watch([folder.path().to_owned(), link], state_of(&files()), DEBOUNCE);
+        watcher.watch([folder.path().to_owned()], state_of(&files()), DEBOUNCE);
+        assert_eq!(watcher.watched.len(), 1);
+        let _ = watcher.events.try_iter().count();
+        fs::write(&file, "[]").unwrap();
+        assert_eq!(watcher.events.recv_timeout(Duration::from_secs(10)), Ok(Event::Notified));
     }
 
     #[test]

@@ -12,3 +12,4 @@ mod robustness;
 mod services;
 mod sources;
 mod start_and_stop;
+mod torture;
