@@ -10,7 +10,8 @@ use clap::{Args, ValueEnum};
 use okgate::config::{self, Config, Sources, Strategy};
 use okgate::diagnostic::{Report, Severity, Source};
 use okgate::pipeline::{Engine, Shared};
-use okgate::rule::source::{Place, Read, read_entry};
+use okgate::rule::repository::read_all;
+use okgate::rule::source::{Place, Read};
 use okgate::rule::{compile, load};
 use okgate::upstream::tls::Outbound;
 
@@ -104,12 +105,11 @@ impl Input {
             }
             return Ok(reads);
         }
-        let entries = &config.access_rules.repositories;
-        if entries.is_empty() {
+        if config.access_rules.repositories.is_empty() {
             bail!("the configuration names no `access_rules.repositories`; give the rules as arguments");
         }
         let outbound = Arc::new(Outbound::new(config.http_client.tls.clone()));
-        Ok(entries.iter().flat_map(|entry| read_entry(entry, &outbound)).collect())
+        Ok(read_all(&config.access_rules, &outbound))
     }
 
     fn configuration(&self) -> anyhow::Result<Result<(Config, Report), Report>> {

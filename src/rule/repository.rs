@@ -12,9 +12,10 @@ use super::compile;
 use super::load::{self, Document};
 use super::remote::Known;
 use super::source::{self, Read, RuleSource, UNREADABLE_SOURCE, entry_source, unreachable_source};
-use crate::config::Config;
+use crate::config::{AccessRules, Config};
 use crate::diagnostic::{Finding, Report, Severity, Source};
 use crate::pipeline::{Engine, Shared};
+use crate::upstream::tls::Outbound;
 
 /// All rule documents, as last read without error.
 #[derive(Clone)]
@@ -193,6 +194,35 @@ impl Repository {
     }
 }
 
+/// Reads what a server with this configuration would load at its start, without keeping anything: every document
+/// once, and a finding in place of each that cannot be read.
+pub fn read_all(rules: &AccessRules, outbound: &Arc<Outbound>) -> Vec<Read> {
+    let mut seen = Seen::new(&rules.repositories);
+    let mut entries: Vec<&String> = Vec::new();
+    let mut all = Vec::new();
+    for entry in &rules.repositories {
+        if entries.contains(&entry) {
+            continue;
+        }
+        entries.push(entry);
+        let reads = source::read_entry(entry, outbound);
+        if reads.is_empty() && !rules.allow_empty {
+            let source = entry_source(entry);
+            let failure = Some(no_documents(&source));
+            all.push(Read { source, failure });
+        }
+        all.extend(reads.into_iter().filter(|read| seen.is_new(read, entry)));
+    }
+    all
+}
+
+/// Where there is nothing at all, more likely something is not mounted than all rules are meant to go.
+fn no_documents(source: &Source) -> Finding {
+    let message = format!("there are no documents with rules in `{}`", source.name);
+    Finding::error("no-documents", "", message)
+        .help("set `access_rules.allow_empty` to `true` if that is right")
+}
+
 /// Files by their real path: one that several entries name is loaded once, by the entry that names it itself.
 struct Seen {
     /// The entry that a file is kept for, until it is read.
@@ -249,13 +279,9 @@ struct Reading<'r> {
 }
 
 impl Reading<'_> {
-    /// Where there is nothing at all, more likely something is not mounted than all rules are meant to go.
     fn miss(&mut self) {
         let source = entry_source(self.entry);
-        let message = format!("there are no documents with rules in `{}`", source.name);
-        let finding = Finding::error("no-documents", "", message)
-            .help("set `access_rules.allow_empty` to `true` if that is right");
-        self.report.push(&source, None, finding);
+        self.report.push(&source, None, no_documents(&source));
         self.keep_all(&source);
     }
 

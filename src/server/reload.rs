@@ -17,6 +17,9 @@ use crate::rule::repository::Loaded;
 use crate::rule::source::{self, parent};
 use crate::rule::watch::{State, Wake, Watcher, state_of};
 
+/// How much less important compiling is than deciding (`nice(2)`).
+const NICE: i32 = 10;
+
 /// What the reload thread works with.
 pub struct Reloader {
     pub live: Arc<Live>,
@@ -35,6 +38,8 @@ pub struct Reloader {
 impl Reloader {
     /// Reloads whenever something changes or somebody asks, until told to stop.
     pub fn run(mut self) {
+        // Of this thread alone: where there is not enough of the processor for all, decisions come first.
+        let _ = rustix::process::setpriority_process(None, NICE);
         let mut dropped = 0;
         loop {
             let debounce = self.repository.config().access_rules.reload.debounce;
