@@ -377,7 +377,8 @@ impl Reading<'_> {
     }
 }
 
-fn hex(digest: &[u8]) -> String {
+/// Hexadecimal digits.
+pub(super) fn hex(digest: &[u8]) -> String {
     use std::fmt::Write as _;
     digest.iter().fold(String::with_capacity(digest.len() * 2), |mut text, byte| {
         // Writing to a string does not fail.

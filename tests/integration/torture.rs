@@ -104,7 +104,7 @@ fn load(port: u16, done: &AtomicBool, pause: Duration) -> u64 {
 fn is_root(gate: &Gate) -> bool {
     let probe = gate.dir().join("probe");
     fs::write(&probe, "").unwrap();
-    fs::set_permissions(&probe, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&probe, fs::Permissions::from_mode(0o000)).unwrap();
     fs::read(&probe).is_ok()
 }
 
@@ -168,14 +168,15 @@ fn torture_file(gate: &Gate, way: u64, root: bool) {
             fs::write(&path, FILE.next()).unwrap();
         }
         7 => {
-            fs::write(&path, FILE.document(u64::MAX).split_at(way as usize % 60 + 1).0).unwrap();
+            fs::write(&path, FILE.document(u64::MAX).split_at(usize::try_from(way % 60 + 1).unwrap()).0)
+                .unwrap();
             broken(gate, 0);
             fs::write(&path, FILE.next()).unwrap();
         }
         8 => {
             let text = FILE.document(FILE.written.load(Ordering::SeqCst));
             fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
             if !root {
                 broken(gate, 0);
             }
@@ -208,7 +209,7 @@ fn torture_mount(gate: &Gate, way: u64) {
             fs::remove_dir_all(mount.join(old)).unwrap();
         }
     };
-    if way % 3 == 0 {
+    if way.is_multiple_of(3) {
         swap("[{", &format!("..broken-{way}"));
         broken(gate, 1);
     }

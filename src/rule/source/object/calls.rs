@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use http1::header::CONTENT_LENGTH;
 use http1::{HeaderName, HeaderValue, Response};
 use object_store::ClientOptions;
@@ -85,12 +84,12 @@ impl HttpConnector for Connector {
 impl HttpService for Connector {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (answer, answered) = oneshot::channel();
-        let gone = |_| HttpError::new(HttpErrorKind::Interrupted, Gone);
-        self.0.send(Call { request: outgoing(&request), answer }).map_err(|_| gone(()))?;
+        let gone = || HttpError::new(HttpErrorKind::Interrupted, Gone);
+        self.0.send(Call { request: outgoing(&request), answer }).map_err(|_| gone())?;
         match answered.await {
             Ok(Ok(answer)) => incoming(answer),
             Ok(Err(error)) => Err(HttpError::new(HttpErrorKind::Connect, error)),
-            Err(_) => Err(gone(())),
+            Err(_) => Err(gone()),
         }
     }
 }
@@ -129,7 +128,7 @@ fn incoming(answer: Incoming) -> Result<HttpResponse, HttpError> {
     let length = answer.body.len();
     let mut response = Response::builder()
         .status(answer.status)
-        .body(HttpResponseBody::from(Bytes::from(answer.body)))
+        .body(HttpResponseBody::from(answer.body))
         .map_err(broken)?;
     for (name, value) in &answer.headers {
         if let (Ok(name), Ok(value)) =

@@ -94,10 +94,7 @@ impl Signer for Rs256 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
+    use crate::rule::repository::hex;
 
     #[test]
     fn digests_and_codes_are_those_of_the_standards() {

@@ -62,7 +62,7 @@ pub(super) fn options(scheme: &str) -> (&'static str, &'static [&'static str]) {
 /// Makes a store of a place and the environment. The error says what is missing.
 pub(super) fn open(place: &Place, connector: Connector, variable: Variable<'_>) -> Result<Store, String> {
     let opened = match place.scheme {
-        "gs" => gs(place, variable)?
+        "gs" => gs(place, variable)
             .with_http_connector(connector)
             .with_crypto_provider(std::sync::Arc::new(OpenSsl))
             .with_retry(no_retries())
@@ -158,7 +158,7 @@ fn absolute(address: &str, plain: bool) -> String {
     }
 }
 
-fn gs(place: &Place, variable: Variable<'_>) -> Result<GoogleCloudStorageBuilder, String> {
+fn gs(place: &Place, variable: Variable<'_>) -> GoogleCloudStorageBuilder {
     use GoogleConfigKey as Key;
     let first = |names: &[&str]| names.iter().find_map(|name| variable(name)).filter(|v| !v.is_empty());
     let mut builder = GoogleCloudStorageBuilder::new().with_bucket_name(&place.bucket);
@@ -179,7 +179,7 @@ fn gs(place: &Place, variable: Variable<'_>) -> Result<GoogleCloudStorageBuilder
     if let Some(file) = first(&["GOOGLE_APPLICATION_CREDENTIALS"]).filter(|_| !anonymous) {
         builder = builder.with_config(Key::ApplicationCredentials, file);
     }
-    Ok(builder.with_skip_signature(anonymous))
+    builder.with_skip_signature(anonymous)
 }
 
 fn azblob(place: &Place, variable: Variable<'_>) -> Result<MicrosoftAzureBuilder, String> {
