@@ -102,7 +102,8 @@ fn defaults_of_absent_settings_are_filled_in() {
         ("/errors/handlers/json", json!({"enabled": true, "config": {"verbose": false}})),
         ("/errors/handlers/redirect/config", json!({"code": 302, "return_to_query_param": ""})),
         ("/errors/handlers/www_authenticate/config/realm", json!("Please authenticate.")),
-        ("/access_rules", json!({"matching_strategy": "regexp"})),
+        ("/access_rules/matching_strategy", json!("regexp")),
+        ("/access_rules/reload", json!({"debounce": "100ms", "poll": "30s"})),
         ("/template_engine", json!("go")),
     ] {
         assert_eq!(value.pointer(pointer), Some(&expected), "{pointer}");
