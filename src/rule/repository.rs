@@ -53,8 +53,8 @@ pub struct Loaded {
     pub sources: Vec<SourceStatus>,
 }
 
-/// What became of one source.
-#[derive(Debug, Clone)]
+/// What became of one source. Not to be printed as it is: its entry may hold credentials.
+#[derive(Clone)]
 pub struct SourceStatus {
     /// As it is configured; may hold credentials.
     pub entry: String,
