@@ -57,6 +57,7 @@ impl Versions {
             (version(&gate.decide("GET", &self.url())) == Some(written)).then_some(())
         });
         self.in_force.store(written, Ordering::SeqCst);
+        RELOADS.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -64,6 +65,8 @@ fn version(reply: &okgate_testkit::http::Reply) -> Option<u64> {
     reply.header("x-version").filter(|_| reply.status == 200)?.parse().ok()
 }
 
+/// Changes that were noticed, good ones and broken ones.
+static RELOADS: AtomicU64 = AtomicU64::new(0);
 static FILE: Versions = Versions::new("file.test");
 static MOUNT: Versions = Versions::new("mount.test");
 static REMOTE: Versions = Versions::new("remote.test");
@@ -118,6 +121,7 @@ fn failure(gate: &Gate, source: usize) -> Option<String> {
 #[track_caller]
 fn broken(gate: &Gate, source: usize) {
     eventually("a source is known to be broken", || failure(gate, source));
+    RELOADS.fetch_add(1, Ordering::SeqCst);
 }
 
 /// One way of writing the file, or of breaking it.
@@ -304,17 +308,18 @@ fn no_reload_under_load_makes_a_wrong_decision_or_drops_a_request() {
         // Ends the clients also where this fails.
         let _ended = Ended(done);
         let mut warm = 0;
-        for number in 0..reloads {
+        for number in 0.. {
+            let reloaded = RELOADS.load(Ordering::SeqCst);
+            if reloaded >= reloads || clients.iter().any(thread::ScopedJoinHandle::is_finished) {
+                break;
+            }
+            if warm == 0 && reloaded >= reloads / 3 {
+                warm = memory(pid);
+            }
             match number % 5 {
                 0 => torture_mount(&gate, number / 5),
                 1 => torture_remote(&gate, &stub, number / 5),
                 _ => torture_file(&gate, number / 5 * 3 + number % 5 - 2, root),
-            }
-            if clients.iter().any(thread::ScopedJoinHandle::is_finished) {
-                break;
-            }
-            if number == reloads / 3 {
-                warm = memory(pid);
             }
         }
         done.store(true, Ordering::SeqCst);
