@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 /// What takes effect only at the next start; everything else is taken over while okgate runs.
 const RESTART: &[&str] =
-    &["serve.api.host", "serve.api.port", "serve.api.timeout", "serve.api.tls", "log", "cache"];
+    &["serve.api.host", "serve.api.port", "serve.api.timeout", "serve.api.tls", "log.format", "cache"];
 
 /// What is known and checked and does nothing yet.
 const NOT_YET: &[&str] = &[
@@ -32,6 +32,9 @@ const WITHOUT_EFFECT: &[&str] = &["version", "serve.api.cors.debug"];
 
 /// What Oathkeeper does not know, by how it ends.
 const NEW: &[&str] = &[
+    "access_rules.allow_empty",
+    "access_rules.reload.debounce",
+    "access_rules.reload.poll",
     "template_engine",
     "templates.missing",
     "templates.numbers",

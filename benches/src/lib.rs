@@ -16,7 +16,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use actix_web::dev::Payload;
 use actix_web::test::TestRequest;
 use futures_util::FutureExt as _;
 use okgate::config::{self, Sources};

@@ -10,8 +10,10 @@ use clap::{Args, ValueEnum};
 use okgate::config::{self, Config, Sources, Strategy};
 use okgate::diagnostic::{Report, Severity, Source};
 use okgate::pipeline::{Engine, Shared};
-use okgate::rule::source::{Place, Read, read_entry};
+use okgate::rule::repository::read_all;
+use okgate::rule::source::{Place, Read};
 use okgate::rule::{compile, load};
+use okgate::upstream::tls::Outbound;
 
 /// Nothing is kept from one request to the next here.
 const CACHE_BYTES: usize = 1 << 20;
@@ -73,7 +75,8 @@ impl Input {
                 incomplete = true;
                 report.push(&source, None, finding);
             } else {
-                let document = load::decode_in_part(source, &config.access_rules.substitution);
+                let rules = &config.access_rules;
+                let document = load::decode_in_part(source, rules.allow_empty, &rules.substitution);
                 incomplete |= document.warnings.errors() > 0;
                 let errors = document.warnings.diagnostics.iter();
                 let errors = errors.filter(|d| d.finding.severity == Severity::Error);
@@ -103,11 +106,12 @@ impl Input {
             }
             return Ok(reads);
         }
-        let entries = &config.access_rules.repositories;
-        if entries.is_empty() {
+        if config.access_rules.repositories.is_empty() {
             bail!("the configuration names no `access_rules.repositories`; give the rules as arguments");
         }
-        Ok(entries.iter().flat_map(|entry| read_entry(entry)).collect())
+        let outbound = Arc::new(Outbound::default());
+        outbound.set(&config.http_client.tls);
+        Ok(read_all(&config.access_rules, &outbound))
     }
 
     fn configuration(&self) -> anyhow::Result<Result<(Config, Report), Report>> {
@@ -153,7 +157,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<Read>> {
     } else {
         bail!("there is no file `{shown}`");
     };
-    let reads = place.read();
+    let reads = place.documents();
     if reads.is_empty() {
         bail!("`{shown}` {none}");
     }

@@ -1,6 +1,7 @@
 //! Access rules: where they come from, how their patterns are written.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::matcher::Strategy;
 use crate::pipeline::Preflight;
@@ -21,6 +22,19 @@ pub struct AccessRules {
     pub preflight: Preflight,
     /// Which variables of the environment rules may use, with their values.
     pub substitution: Substitution,
+    /// `access_rules.allow_empty`: whether a document or folder without rules is taken at its word.
+    pub allow_empty: bool,
+    /// `access_rules.reload.*`
+    pub reload: Reload,
+}
+
+/// `access_rules.reload`: when changed rules are noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// How long a file has to be left alone before it is read.
+    pub debounce: Duration,
+    /// How often remote sources are asked; zero is once.
+    pub poll: Duration,
 }
 
 /// Counts the repositories only: their URLs may hold credentials or whole documents.
@@ -33,6 +47,8 @@ impl fmt::Debug for AccessRules {
             .field("method_wildcard", &self.method_wildcard)
             .field("preflight", &self.preflight)
             .field("substitution", &self.substitution)
+            .field("allow_empty", &self.allow_empty)
+            .field("reload", &self.reload)
             .finish()
     }
 }

@@ -7,10 +7,8 @@ use super::{Stage, not_yet};
 use crate::diagnostic::suggest::did_you_mean;
 use crate::diagnostic::text::{one_of, quote};
 use crate::diagnostic::{Finding, Report};
+use crate::rule::source::{self, REGISTRY};
 use crate::schema;
-
-/// Where rules may come from.
-const REPOSITORY_SCHEMES: [&str; 7] = ["file", "inline", "http", "https", "s3", "gs", "azblob"];
 
 /// Adds to the report what is found; works on whatever is there, valid or not.
 pub(super) fn check(documents: &Documents, report: &mut Report) {
@@ -29,15 +27,18 @@ fn texts<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = (usize, &'
 }
 
 fn repositories(value: &Value) -> impl Iterator<Item = Finding> {
-    texts(value, "/access_rules/repositories").filter_map(|(index, url)| {
-        let (scheme, _) = url.split_once("://")?;
-        if REPOSITORY_SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
-            return None;
-        }
+    let schemes = || REGISTRY.iter().map(|(scheme, _)| *scheme);
+    texts(value, "/access_rules/repositories").filter_map(move |(index, url)| {
         let pointer = format!("/access_rules/repositories/{index}");
+        let scheme = url.split_once("://").map_or("file", |(scheme, _)| scheme);
+        if schemes().any(|known| known.eq_ignore_ascii_case(scheme)) {
+            // The schema has said already that an empty text is none.
+            let wrong = source::open(url).err().filter(|_| !url.is_empty());
+            return wrong.map(|finding| finding.under(&pointer));
+        }
         let message = format!("rules cannot come from {}", quote(scheme));
-        let help = did_you_mean(scheme, REPOSITORY_SCHEMES)
-            .unwrap_or_else(|| format!("a path, or a URL that begins with {}", one_of(REPOSITORY_SCHEMES)));
+        let help = did_you_mean(scheme, schemes())
+            .unwrap_or_else(|| format!("a path, or a URL that begins with {}", one_of(schemes())));
         Some(Finding::error("unknown-scheme", pointer, message).help(help))
     })
 }

@@ -12,8 +12,8 @@ use crate::template;
 
 use super::check::allows_any_origin;
 use super::{
-    AccessRules, ClientTls, Config, Cors, HandlerConfig, Handlers, HttpClient, Listener, Log, Serve, Stage,
-    Tls, parse_bytes, parse_duration,
+    AccessRules, ClientTls, Config, Cors, HandlerConfig, Handlers, HttpClient, Listener, Log, Reload, Serve,
+    Stage, Tls, parse_bytes, parse_duration,
 };
 
 /// Turns a configuration that the schema accepts, defaults filled in, into its types. The error names the
@@ -47,6 +47,12 @@ pub(super) fn config(
                 get(value, "/access_rules/env_substitution").unwrap_or_default(),
                 environment,
             ),
+            allow_empty: get(value, "/access_rules/allow_empty").unwrap_or(false),
+            reload: Reload {
+                debounce: duration(value, "/access_rules/reload/debounce")
+                    .ok_or("access_rules.reload.debounce")?,
+                poll: duration(value, "/access_rules/reload/poll").ok_or("access_rules.reload.poll")?,
+            },
         },
         authenticators: handlers(value, Stage::Authenticators),
         authorizers: handlers(value, Stage::Authorizers),

@@ -22,7 +22,7 @@ mod tls;
 mod units;
 mod validation;
 
-pub use self::access_rules::AccessRules;
+pub use self::access_rules::{AccessRules, Reload};
 pub use self::handlers::{HandlerConfig, Handlers};
 pub use self::http_client::{ClientTls, HttpClient};
 pub use self::layers::Documents;

@@ -22,9 +22,6 @@ const SETTINGS: &[&str] = &[
 
 const HANDLERS: &[(Stage, &str)] = &[];
 
-/// Schemes of `access_rules.repositories`.
-const REPOSITORIES: &[&str] = &["http", "https", "s3", "gs", "azblob"];
-
 /// Settings that are only accepted because Oathkeeper, or its documentation, knows them.
 const WITHOUT_EFFECT: &[&str] = &[
     "/serve/api/cors/debug",
@@ -58,19 +55,6 @@ pub(super) fn check(documents: &Documents, report: &mut Report) {
                 quote(id)
             );
             warn(&pointer, "not-implemented-yet", message);
-        }
-    }
-    let repositories = documents.effective.pointer("/access_rules/repositories").and_then(Value::as_array);
-    for (index, repository) in repositories.into_iter().flatten().enumerate() {
-        let scheme = repository.as_str().and_then(|url| url.split_once("://")).map(|(scheme, _)| scheme);
-        if let Some(scheme) =
-            scheme.map(str::to_ascii_lowercase).filter(|s| REPOSITORIES.contains(&s.as_str()))
-        {
-            let message = format!(
-                "repositories from {} are not implemented yet: its rules are missing",
-                quote(&scheme)
-            );
-            warn(&format!("/access_rules/repositories/{index}"), "not-implemented-yet", message);
         }
     }
 }

@@ -131,7 +131,7 @@ impl Trial {
 fn built(config: &Config, rule: &Value, shared: &Shared) -> (Engine, Report) {
     let text = json!([rule]).to_string();
     let source = Source { name: "rules.json".to_owned(), path: None, text: Some(text.into()) };
-    let document = load::decode(Arc::new(source), &Substitution::default())
+    let document = load::decode(Arc::new(source), false, &Substitution::default())
         .unwrap_or_else(|report| panic!("{:?}", report.to_lines()));
     compile::engine(config, [&document], shared)
 }

@@ -35,28 +35,43 @@ pub struct Written {
 }
 
 /// Reads a document: JSON, or YAML where it is no JSON. One rule that cannot be read refuses the whole
-/// document, so that a half-read one never replaces a good one.
-pub fn decode(source: Arc<Source>, substitution: &Substitution) -> Result<Document, Report> {
-    let document = decode_in_part(source, substitution);
+/// document, so that a half-read one never replaces a good one. So does an empty one, unless that is allowed:
+/// it is more likely cut off than meant.
+pub fn decode(
+    source: Arc<Source>,
+    allow_empty: bool,
+    substitution: &Substitution,
+) -> Result<Document, Report> {
+    let document = decode_in_part(source, allow_empty, substitution);
     if document.warnings.errors() > 0 { Err(document.warnings) } else { Ok(document) }
 }
 
 /// Reads as much of a document as can be read, with errors among the warnings where that is not all. For
 /// tools that want to show everything that is wrong at once; never to decide by.
-pub fn decode_in_part(source: Arc<Source>, substitution: &Substitution) -> Document {
+pub fn decode_in_part(source: Arc<Source>, allow_empty: bool, substitution: &Substitution) -> Document {
     let mut report = Report::default();
-    let rules = read(&source, substitution, &mut report).unwrap_or_default();
+    let rules = read(&source, allow_empty, substitution, &mut report).unwrap_or_default();
     Document { source, rules, warnings: report }
 }
 
 /// The rules that can be read; `None` where it is no list of rules.
-fn read(source: &Arc<Source>, substitution: &Substitution, report: &mut Report) -> Option<Vec<Written>> {
+fn read(
+    source: &Arc<Source>,
+    allow_empty: bool,
+    substitution: &Substitution,
+    report: &mut Report,
+) -> Option<Vec<Written>> {
+    let empty = |report: &mut Report| {
+        if !allow_empty {
+            let finding = Finding::error("empty-document", "", "the document is empty")
+                .help("a document without rules is written as `[]`");
+            report.push(source, None, finding);
+        }
+        None
+    };
     let text = source.text.clone().unwrap_or_default();
     if text.trim().is_empty() {
-        let finding = Finding::error("empty-document", "", "the document is empty")
-            .help("a document without rules is written as `[]`");
-        report.push(source, None, finding);
-        return None;
+        return empty(report);
     }
     let mut items = Items { source, substitution, next: 0, rules: Vec::new(), report: Report::default() };
     if let Some(warnings) = document::each_item(&text, &mut |value| items.add(value)) {
@@ -80,7 +95,7 @@ fn read(source: &Arc<Source>, substitution: &Substitution, report: &mut Report) 
     };
     let list = match value {
         Value::Array(list) => list,
-        Value::Null => Vec::new(),
+        Value::Null => return empty(report),
         other => {
             let message = format!("a rule document is a list of rules, not {}", kind(&other));
             let finding = Finding::error("wrong-type", "", message).help(match other.get("access_rules") {
@@ -186,11 +201,15 @@ mod tests {
     use super::*;
 
     fn decode_text(text: &str) -> Result<Document, Report> {
+        decode_with(text, false)
+    }
+
+    fn decode_with(text: &str, allow_empty: bool) -> Result<Document, Report> {
         let source = Source { name: "rules.yaml".to_owned(), path: None, text: Some(Arc::from(text)) };
         let variables = [("HOST", "app.test"), ("WORD", "next"), ("KEY", "hunter2")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let allowed = ["HOST", "WORD", "KEY"].map(str::to_owned).to_vec();
-        decode(Arc::new(source), &Substitution::new(allowed, &variables))
+        decode(Arc::new(source), allow_empty, &Substitution::new(allowed, &variables))
     }
 
     #[test]
@@ -207,6 +226,9 @@ mod tests {
         for (text, code) in [
             ("", "empty-document"),
             ("  \n", "empty-document"),
+            ("# rules of the web site\n", "empty-document"),
+            ("null", "empty-document"),
+            ("---\n", "empty-document"),
             ("id: a", "wrong-type"),
             ("\"x\"", "wrong-type"),
         ] {
@@ -269,5 +291,13 @@ mod tests {
         let places: Vec<&str> =
             document.warnings.diagnostics.iter().map(|d| d.finding.pointer.as_str()).collect();
         assert_eq!(places, ["/1/match/url"]);
+    }
+
+    #[test]
+    fn an_empty_document_has_no_rules_where_that_is_allowed() {
+        for text in ["", "\n", "# nothing yet", "null"] {
+            assert!(decode_with(text, true).unwrap().rules.is_empty(), "{text:?}");
+        }
+        assert!(decode_with("id: a", true).is_err());
     }
 }

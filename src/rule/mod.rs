@@ -1,5 +1,5 @@
 //! Access rules: as written ([`spec`]), as run ([`Rule`], made by [`compile`]), and where they come from
-//! ([`source`], [`load`], [`repository`], [`watch`]).
+//! ([`source`], [`load`], [`repository`], [`watch`], [`remote`]).
 
 mod across;
 pub mod compile;
@@ -9,6 +9,7 @@ pub mod load;
 pub mod migrate;
 pub mod overlap;
 pub mod policy;
+pub mod remote;
 pub mod repository;
 pub mod rewrite;
 mod set;

@@ -104,7 +104,11 @@ fn defaults_of_absent_settings_are_filled_in() {
         ("/errors/handlers/www_authenticate/config/realm", json!("Please authenticate.")),
         (
             "/access_rules",
-            json!({"matching_strategy": "regexp", "on_multiple_matches": "error", "method_wildcard": false, "preflight": "rules", "env_substitution": []}),
+            json!({
+                "matching_strategy": "regexp", "on_multiple_matches": "error", "method_wildcard": false,
+                "preflight": "rules", "env_substitution": [], "allow_empty": false,
+                "reload": {"debounce": "100ms", "poll": "30s"},
+            }),
         ),
         ("/template_engine", json!("go")),
     ] {

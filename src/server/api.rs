@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, json};
 use url::form_urlencoded;
 
 use super::headers::RequestHeaders;
@@ -68,7 +68,8 @@ async fn route(request: &HttpRequest, body: Option<&Body>, snapshot: &Snapshot, 
     }
     match path {
         "/health/alive" => ok(&json!({"status": "ok"})),
-        "/health/ready" => ready(snapshot),
+        "/health/ready" => ready(snapshot, &worker.live),
+        "/status" => ok(&worker.live.status().to_json(snapshot, &worker.live.remote)),
         "/version" => ok(&json!({"version": env!("CARGO_PKG_VERSION")})),
         "/rules" => rules(request.query_string(), snapshot),
         "/.well-known/jwks.json" => jwks(snapshot, worker).await,
@@ -104,13 +105,24 @@ fn json_reply(status: u16, body: Vec<u8>) -> Reply {
     }
 }
 
-/// Ready as soon as there is a rule to decide by.
-fn ready(snapshot: &Snapshot) -> Reply {
-    if snapshot.engine.rules().valid().next().is_some() {
-        return ok(&json!({"status": "ok"}));
+/// Ready as soon as there is a rule to decide by and every source that was there at start has been read once.
+/// Sources that fail later are named, but do not count: the rules last read from them are in force.
+fn ready(snapshot: &Snapshot, live: &Live) -> Reply {
+    let status = live.status();
+    let failing = status.failing(&live.remote);
+    let has_rules = snapshot.engine.rules().valid().next().is_some();
+    if has_rules && !status.waits() {
+        if failing.is_empty() {
+            return ok(&json!({"status": "ok"}));
+        }
+        return ok(&json!({"status": "ok", "failing_sources": failing}));
     }
-    let body = html_safe_json(&json!({"errors": {"rules_loaded": "no valid access rule is loaded"}}));
-    json_reply(503, body)
+    let mut errors = Map::new();
+    let why =
+        if has_rules { "not every rule source has been read" } else { "no valid access rule is loaded" };
+    errors.insert("rules_loaded".to_owned(), json!(why));
+    errors.extend(failing);
+    json_reply(503, html_safe_json(&json!({"errors": errors})))
 }
 
 /// `GET /rules?limit=&offset=`: the rules without a fault, in load order.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
+use super::status::Status;
 use crate::config::Config;
 use crate::gateway::{self, Dialect};
 use crate::pipeline::cors::Policy;
 use crate::pipeline::{Engine, Shared};
+use crate::rule::remote::Known;
 
 /// Everything a request is served with, immutable.
 pub struct Snapshot {
@@ -68,14 +70,22 @@ fn jwks_urls(engine: &Engine, config: &Config) -> Vec<String> {
 /// The current snapshot.
 pub struct Live {
     snapshot: ArcSwap<Snapshot>,
+    status: ArcSwap<Status>,
+    /// What is known of remote rule sources at the moment.
+    pub(super) remote: Arc<Known>,
     /// What outlives a reload.
     pub shared: Shared,
 }
 
 impl Live {
     /// Starts with a first snapshot.
-    pub fn new(snapshot: Snapshot, shared: Shared) -> Self {
-        Self { snapshot: ArcSwap::from_pointee(snapshot), shared }
+    pub(super) fn new(snapshot: Snapshot, status: Status, remote: Arc<Known>, shared: Shared) -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            status: ArcSwap::from_pointee(status),
+            remote,
+            shared,
+        }
     }
 
     /// The snapshot to serve a request with. It holds up no reload, however long it is kept, and as long as a
@@ -84,8 +94,24 @@ impl Live {
         self.snapshot.load()
     }
 
-    /// Swaps in another snapshot; requests under way end with the one they began with.
-    pub fn store(&self, snapshot: Snapshot) {
-        self.snapshot.store(Arc::new(snapshot));
+    /// The snapshot, to be held for longer than one request.
+    pub fn load_full(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Swaps in another snapshot; requests under way end with the one they began with. It is given back, to
+    /// be dropped where that takes no request's time.
+    pub(super) fn store(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        self.snapshot.swap(Arc::new(snapshot))
+    }
+
+    /// What is told about where the rules come from.
+    pub(super) fn status(&self) -> Arc<Status> {
+        self.status.load_full()
+    }
+
+    /// Sets what is told about where the rules come from.
+    pub(super) fn tell(&self, status: Status) {
+        self.status.store(Arc::new(status));
     }
 }

@@ -15,6 +15,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, reload};
 
 use crate::config::{Log, LogFormat, LogLevel};
 
@@ -26,6 +27,20 @@ pub struct LogGuard {
     _worker: WorkerGuard,
     /// Lines that could not be written.
     pub dropped: ErrorCounter,
+    /// Changes what is written.
+    pub levels: Levels,
+}
+
+/// Changes what is written, while it is written.
+#[derive(Clone)]
+pub struct Levels(reload::Handle<Targets, Registry>);
+
+impl Levels {
+    /// Writes from now on what this level wants.
+    pub fn set(&self, level: LogLevel) {
+        // It fails only when there is no log any more, or where a test has another one.
+        let _ = self.0.reload(targets(level));
+    }
 }
 
 /// Sets up logging as configured. Only the first call of a process has an effect.
@@ -43,13 +58,17 @@ pub fn start(log: &Log) -> LogGuard {
         LogFormat::JsonPretty => layer.event_format(JsonLines { pretty: true, gelf: false }).boxed(),
         LogFormat::Gelf => layer.event_format(JsonLines { pretty: false, gelf: true }).boxed(),
     };
-    let level = level(log.level);
-    // What libraries say is of interest when something is wrong, or to whoever looks closely.
-    let of_libraries = if level > LevelFilter::INFO { level } else { level.min(LevelFilter::WARN) };
-    let filter = Targets::new().with_target("okgate", level).with_default(of_libraries);
+    let (filter, handle) = reload::Layer::new(targets(log.level));
     // A second subscriber in one process (tests) is refused, which is fine.
     let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
-    LogGuard { _worker: worker, dropped }
+    LogGuard { _worker: worker, dropped, levels: Levels(handle) }
+}
+
+fn targets(level: LogLevel) -> Targets {
+    let level = self::level(level);
+    // What libraries say is of interest when something is wrong, or to whoever looks closely.
+    let of_libraries = if level > LevelFilter::INFO { level } else { level.min(LevelFilter::WARN) };
+    Targets::new().with_target("okgate", level).with_default(of_libraries)
 }
 
 fn level(level: LogLevel) -> LevelFilter {

@@ -14,5 +14,6 @@ mod not_found;
 mod reload;
 mod reply;
 mod run;
+mod status;
 
 pub use run::{StartError, run};

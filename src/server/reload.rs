@@ -7,11 +7,18 @@ use tracing::{error, info, warn};
 use tracing_appender::non_blocking::ErrorCounter;
 
 use super::live::{Live, Snapshot};
+use super::log::Levels;
+use super::status::Status;
 use crate::config::{self, Config, Sources};
 use crate::diagnostic::{Report, Severity};
 use crate::rule::Repository;
-use crate::rule::source::parent;
+use crate::rule::remote::Remote;
+use crate::rule::repository::Loaded;
+use crate::rule::source::{self, parent};
 use crate::rule::watch::{State, Wake, Watcher, state_of};
+
+/// How much less important compiling is than deciding (`nice(2)`).
+const NICE: i32 = 10;
 
 /// What the reload thread works with.
 pub struct Reloader {
@@ -19,27 +26,38 @@ pub struct Reloader {
     pub repository: Repository,
     pub sources: Sources,
     pub watcher: Watcher,
+    pub remote: Remote,
     /// The files as they were before they were read last.
     pub known: State,
     pub dropped: ErrorCounter,
+    pub levels: Levels,
+    /// Snapshots that requests may still be served with. They are dropped here: it may take a while.
+    pub retired: Vec<Arc<Snapshot>>,
 }
 
 impl Reloader {
     /// Reloads whenever something changes or somebody asks, until told to stop.
     pub fn run(mut self) {
+        // Of this thread alone: where there is not enough of the processor for all, decisions come first.
+        let _ = rustix::process::setpriority_process(None, NICE);
         let mut dropped = 0;
         loop {
-            self.watcher.watch(self.folders(), std::mem::take(&mut self.known));
+            let debounce = self.repository.config().access_rules.reload.debounce;
+            self.watcher.watch(self.folders(), std::mem::take(&mut self.known), debounce);
             let wake = loop {
-                let wake = self.watcher.wait(|| self.files());
+                let wake = self.wait();
                 warn_of_dropped_lines(self.dropped.dropped_lines(), &mut dropped);
+                self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
                 if wake != Wake::Idle {
                     break wake;
                 }
             };
             match wake {
                 Wake::Stop => return,
-                Wake::Asked => info!("reload asked for"),
+                Wake::Asked => {
+                    info!("reload asked for");
+                    self.remote.ask();
+                }
                 Wake::Changed | Wake::Idle => {}
             }
             self.known = state_of(&self.files());
@@ -47,40 +65,107 @@ impl Reloader {
         }
     }
 
+    fn wait(&mut self) -> Wake {
+        let (repository, sources, live) = (&self.repository, &self.sources, &self.live);
+        self.watcher.wait(|| files(repository, sources, live))
+    }
+
     fn folders(&self) -> Vec<PathBuf> {
-        let configs = self.sources.files.iter().map(|f| parent(f));
-        let of_handlers = self.live.shared.files.paths().into_iter().map(|f| parent(&f));
+        let configs = self.sources.files.iter().flat_map(|file| folders_of(file));
+        let of_handlers = self.live.shared.files.paths();
+        let of_handlers = of_handlers.iter().flat_map(|file| folders_of(file));
         self.repository.watched_folders().into_iter().chain(configs).chain(of_handlers).collect()
     }
 
     /// Every file whose change is a reason to reload. That one was not named before is one as well: it may have
     /// changed since it was read.
     pub fn files(&self) -> Vec<PathBuf> {
-        let of_handlers = self.live.shared.files.paths();
-        let configs = self.sources.files.iter().cloned();
-        self.repository.files().into_iter().chain(configs).chain(of_handlers).collect()
+        files(&self.repository, &self.sources, &self.live)
     }
 
     /// One reload: configuration first, then the rules under it. What is broken leaves what was in force.
     fn reload(&mut self) {
-        match config::load(&self.sources) {
+        let mut about = Report::default();
+        let mut refused = None;
+        let written = match config::load(&self.sources) {
             Ok(loaded) => {
                 log_report(&loaded.report);
-                warn_of_restart(self.repository.config(), &loaded.config);
-                self.live.shared.outbound.set(&loaded.config.http_client.tls);
-                self.repository.set_config(Arc::new(loaded.config));
+                about = loaded.report;
+                Some(Arc::new(loaded.config))
             }
             Err(report) => {
                 log_report(&report);
                 error!("the changed configuration is broken; the last good one stays in force");
+                about.extend(report);
+                refused = Some("it is broken".to_owned());
+                None
+            }
+        };
+        self.poll(written.as_deref());
+        if let Some(config) = written {
+            match self.take_over(&config) {
+                Ok(loaded) => return self.swap(&about, loaded, None),
+                Err((why, report)) => {
+                    refused = Some(why);
+                    about.extend(report);
+                }
             }
         }
         let loaded = self.repository.reload();
         log_report(&loaded.report);
-        if loaded.fatal {
-            error!("a rule source of the configuration cannot be used; the last good rules stay in force");
-            return;
+        self.swap(&about, loaded, refused);
+    }
+
+    /// Polls the sources in force, and those of the configuration that is written.
+    fn poll(&mut self, written: Option<&Config>) {
+        let in_force = &self.repository.config().access_rules;
+        let of_written = written.map(|config| &config.access_rules);
+        let entries = in_force.repositories.iter();
+        let entries = entries.chain(of_written.into_iter().flat_map(|rules| &rules.repositories)).cloned();
+        let every = of_written.unwrap_or(in_force).reload.poll;
+        if let Err(error) = self.remote.follow(entries, every) {
+            error!("remote rule sources cannot be polled: {error}");
         }
+    }
+
+    /// Takes over a configuration as a whole: with its rules, once all its new sources can be read. The error
+    /// says why not.
+    fn take_over(&mut self, config: &Arc<Config>) -> Result<Loaded, (String, Report)> {
+        let in_force = &self.repository.config().access_rules.repositories;
+        let mut new = config.access_rules.repositories.iter().filter(|entry| !in_force.contains(entry));
+        let unread = new.find(|entry| {
+            source::open(entry).is_ok_and(|source| source.is_remote())
+                && self.remote.known.latest(entry).document.is_none()
+        });
+        if let Some(entry) = unread {
+            let name = source::name(entry);
+            warn!(
+                source = name,
+                "the changed configuration waits for a rule source; the last good one stays in force"
+            );
+            return Err((format!("it waits for the rules of {name}"), Report::default()));
+        }
+        let mut repository = self.repository.with_config(Arc::clone(config));
+        let loaded = repository.reload();
+        log_report(&loaded.report);
+        if loaded.fatal {
+            error!(
+                "a rule source of the changed configuration cannot be used; the last good one stays in force"
+            );
+            return Err(("a rule source cannot be used".to_owned(), loaded.report));
+        }
+        let before = self.repository.config();
+        warn_of_restart(before, config);
+        if before.log.level != config.log.level {
+            self.levels.set(config.log.level);
+        }
+        self.live.shared.outbound.set(&config.http_client.tls);
+        self.repository = repository;
+        Ok(loaded)
+    }
+
+    /// Serves from now on with what was loaded.
+    fn swap(&mut self, about: &Report, loaded: Loaded, refused: Option<String>) {
         let rules = loaded.engine.rules();
         info!(
             rules.loaded = rules.all().len(),
@@ -88,8 +173,23 @@ impl Reloader {
             report.errors = loaded.report.errors(),
             "access rules reloaded"
         );
-        self.live.store(Snapshot::new(loaded.engine, Arc::clone(self.repository.config())));
+        let status = Status::new(about, &loaded, &self.remote.known).with_refused(refused);
+        let snapshot = Snapshot::new(loaded.engine, Arc::clone(self.repository.config()));
+        self.retired.push(self.live.store(snapshot));
+        self.live.tell(status);
     }
+}
+
+fn files(repository: &Repository, sources: &Sources, live: &Live) -> Vec<PathBuf> {
+    let of_handlers = live.shared.files.paths();
+    let configs = sources.files.iter().cloned();
+    repository.files().into_iter().chain(configs).chain(of_handlers).collect()
+}
+
+/// The folder of a file, and of what it is a symbolic link to.
+fn folders_of(file: &std::path::Path) -> impl Iterator<Item = PathBuf> {
+    let real = file.canonicalize().ok().map(|real| parent(&real));
+    std::iter::once(parent(file)).chain(real)
 }
 
 fn warn_of_dropped_lines(now: usize, before: &mut usize) {
@@ -107,9 +207,9 @@ fn warn_of_restart(before: &Config, after: &Config) {
         || old.read_timeout != new.read_timeout
         || old.idle_timeout != new.idle_timeout
         || old.tls.as_ref().map(|t| &t.cert) != new.tls.as_ref().map(|t| &t.cert);
-    let log = before.log.level != after.log.level || before.log.format != after.log.format;
+    let log = before.log.format != after.log.format;
     let cache = before.cache_max_bytes != after.cache_max_bytes;
-    for (changed, key) in [(listener, "serve.api"), (log, "log"), (cache, "cache")] {
+    for (changed, key) in [(listener, "serve.api"), (log, "log.format"), (cache, "cache")] {
         if changed {
             warn!(config.key = key, "a change of this section takes effect after a restart");
         }

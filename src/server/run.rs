@@ -3,6 +3,7 @@
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::{App, HttpServer, rt};
@@ -12,16 +13,21 @@ use tracing::info;
 use super::api::{self, Worker};
 use super::live::{Live, Snapshot};
 use super::reload::{Reloader, log_report};
+use super::status::Status;
 use super::{listen, log};
 use crate::config::{self, Loaded, Sources};
 use crate::diagnostic::Report;
 use crate::pipeline::{Context, Shared};
 use crate::rule::Repository;
+use crate::rule::remote::Remote;
 use crate::rule::watch::{Waker, Watcher, state_of};
 use crate::upstream::awc::Client;
+use crate::upstream::tls::Outbound;
 
 /// How long requests under way may take once the server is told to end.
 const DRAIN_SECONDS: u64 = 5;
+/// How long a start waits for remote rule sources. They go on being asked after that, but it is not ready.
+const FIRST_ANSWERS: Duration = Duration::from_secs(5);
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 2048;
 
@@ -62,8 +68,16 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     log_report(&report);
     let config = Arc::new(config);
     let shared = Shared::new(config.cache_max_bytes);
-    let mut repository = Repository::new(Arc::clone(&config), shared.clone());
-    let known = state_of(&[repository.files(), sources.files.clone()].concat());
+    let outbound = Arc::clone(&shared.outbound);
+    outbound.set(&config.http_client.tls);
+    let (watcher, waker) = Watcher::new();
+    let mut remote = Remote::new(Arc::clone(&outbound), waker.clone());
+    let rules = &config.access_rules;
+    let entries = remote.follow(rules.repositories.iter().cloned(), rules.reload.poll)?;
+    remote.known.wait_until_asked(&entries, FIRST_ANSWERS);
+    let known = Arc::clone(&remote.known);
+    let mut repository = Repository::new(Arc::clone(&config), shared.clone()).with_remote(Arc::clone(&known));
+    let state = state_of(&[repository.files(), sources.files.clone()].concat());
     let loaded = repository.reload();
     if loaded.fatal {
         return Err(StartError::Findings(Box::new(loaded.report)));
@@ -71,29 +85,36 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     log_report(&loaded.report);
     let rules = loaded.engine.rules();
     info!(rules.loaded = rules.all().len(), rules.valid = rules.valid().count(), "access rules loaded");
-    let live = Arc::new(Live::new(Snapshot::new(loaded.engine, Arc::clone(&config)), shared));
-    let (watcher, waker) = Watcher::new();
+    let status = Status::new(&report, &loaded, &known);
+    let snapshot = Snapshot::new(loaded.engine, Arc::clone(&config));
+    let live = Arc::new(Live::new(snapshot, status, known, shared));
     let reloader = Reloader {
         live: Arc::clone(&live),
         repository,
         sources,
         watcher,
-        known,
+        remote,
+        known: state,
         dropped: log.dropped.clone(),
+        levels: log.levels.clone(),
+        retired: Vec::new(),
     };
     let watching = std::thread::Builder::new().name("reload".to_owned()).spawn(move || reloader.run())?;
-    let served = rt::System::new().block_on(serve(&config, live, waker.clone()));
+    let served = rt::System::new().block_on(serve(&config, live, outbound, waker.clone()));
     waker.stop();
     // The reload thread ends at once, or after the reload it is in.
     let _ = watching.join();
     served
 }
 
-async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result<(), StartError> {
+async fn serve(
+    config: &config::Config,
+    live: Arc<Live>,
+    outbound: Arc<Outbound>,
+    waker: Waker,
+) -> Result<(), StartError> {
     let listener = &config.serve.api;
     let for_workers = Arc::clone(&live);
-    let outbound = Arc::clone(&live.shared.outbound);
-    outbound.set(&config.http_client.tls);
     let server = HttpServer::new(move || {
         let context = Context::new(Rc::new(Client::with(Arc::clone(&outbound))));
         let worker = Rc::new(Worker { live: Arc::clone(&for_workers), context });

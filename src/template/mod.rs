@@ -20,6 +20,7 @@ use std::fmt;
 use serde::Deserialize;
 
 pub use data::Data;
+pub(crate) use sprig::time::rfc3339;
 
 use crate::diagnostic::Finding;
 

@@ -54,7 +54,7 @@ impl Example {
 }
 
 /// A program on the path, where system programs are, or among the gateways that `.ci/run` installs.
-fn find(program: &str) -> Option<PathBuf> {
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/sbin", "/usr/local/sbin", concat!(env!("CARGO_MANIFEST_DIR"), "/.gateways/venv/bin")];
     std::env::split_paths(&path)

@@ -12,4 +12,6 @@ mod readiness;
 mod reload;
 mod robustness;
 mod services;
+mod sources;
 mod start_and_stop;
+mod torture;

@@ -150,12 +150,6 @@ fn everything_that_is_wrong_is_said_at_once_where_it_stands() {
       |                              ^^^^^^^^^
       = help: a path, or a URL that begins with `file`, `inline`, `http`, `https`, `s3`, `gs` or `azblob`
 
-    warning[not-implemented-yet]: repositories from `s3` are not implemented yet: its rules are missing
-     --> last.toml:2:41
-      |
-    2 | repositories = ["file:///a", "ftp://b", "s3://b/c"]
-      |                                         ^^^^^^^^^^
-
     error[not-one-of]: `log.level` must be `panic`, `fatal`, `error`, `warn`, `info`, `debug` or `trace`, not `loud`
      --> over.json:3:14
       |
@@ -187,7 +181,7 @@ fn everything_that_is_wrong_is_said_at_once_where_it_stands() {
     error[bad-format]: `serve.api.timeout.read` must be a duration of one unit, such as `500ms`, `30s`, `15m` or `1h`
      --> environment variable SERVE_API_TIMEOUT_READ
 
-    8 errors, 3 warnings
+    8 errors, 2 warnings
     "#);
 }
 
@@ -331,7 +325,6 @@ fn what_is_not_built_yet_says_so_when_it_is_set() {
     a.yaml:5:1: warning[not-implemented-yet]: `tracing` is not implemented yet and has no effect
     a.yaml:7:12: warning[not-implemented-yet]: `profiling` is not implemented yet and has no effect
     a.yaml:8:23: warning[not-implemented-yet]: `log.redaction_text` is not implemented yet and has no effect
-    a.yaml:15:18: warning[not-implemented-yet]: repositories from `https` are not implemented yet: its rules are missing
     ");
     assert_eq!(loaded.report.errors(), 0);
     assert_eq!(loaded.config.serve.proxy.port, 1);

@@ -34,7 +34,7 @@ pub(crate) fn engine_of(rules: &[Value], configure: impl FnOnce(&mut Config)) ->
         .collect();
     let text = serde_json::to_string(&rules).unwrap();
     let source = Source { name: "rules.json".to_owned(), path: None, text: Some(text.into()) };
-    let document = load::decode_in_part(Arc::new(source), &crate::rule::Substitution::default());
+    let document = load::decode_in_part(Arc::new(source), false, &crate::rule::Substitution::default());
     let mut config = Config::for_validation(Strategy::Regexp).unwrap();
     config.access_rules.method_wildcard = true;
     configure(&mut config);

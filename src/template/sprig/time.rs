@@ -61,6 +61,12 @@ pub fn civil(days: i64) -> (i64, i64, i64) {
     (year + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// A moment of the machine's clock in UTC, to the second (RFC 3339).
+pub fn rfc3339(moment: SystemTime) -> String {
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::at(i64::try_from(since.as_secs()).unwrap_or(0), 0).rfc3339()
+}
+
 /// A moment's parts at its place.
 pub struct Parts {
     pub year: i64,
