@@ -16,6 +16,18 @@ const SECRET_KEYS: [&str; 7] = [
 /// Members of a private or symmetric JSON Web Key (RFC 7518, section 6).
 const PRIVATE_JWK_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
+/// Parameters of a URL's query that hold credentials: signed URLs of object stores, and what people make up.
+const SECRET_PARAMETERS: [&str; 8] = [
+    "sig",
+    "signature",
+    "token",
+    "access_token",
+    "api_key",
+    "x-amz-signature",
+    "x-amz-security-token",
+    "x-goog-signature",
+];
+
 /// Whether the value under this key is secret, at whatever depth.
 pub fn is_secret_key(key: &str) -> bool {
     SECRET_KEYS.iter().any(|secret| key.eq_ignore_ascii_case(secret))
@@ -76,6 +88,17 @@ pub(super) fn in_text(text: &str) -> Vec<Range<usize>> {
             }
         }
     }
+    for parameter in SECRET_PARAMETERS {
+        for (at, _) in lower.match_indices(parameter) {
+            let before = lower.get(..at).unwrap_or_default();
+            let start = at + parameter.len() + 1;
+            let value = lower.get(at + parameter.len()..).unwrap_or_default().strip_prefix('=');
+            if let Some(value) = value.filter(|_| before.ends_with(['?', '&'])) {
+                let length = value.find(|c| c == '&' || is_delimiter(c)).unwrap_or(value.len());
+                found.push(start..start + length);
+            }
+        }
+    }
     found.sort_by_key(|range| (range.start, range.end));
     found.dedup();
     found
@@ -99,6 +122,9 @@ mod tests {
         for (text, hidden) in [
             ("url: http://user:pass@host/x", vec!["user:pass"]),
             ("url: http://host/@x", vec![]),
+            ("- 'https://host/x?a=1&sig=a%2Fb&b=2'", vec!["a%2Fb"]),
+            ("- https://host/x?token=abc", vec!["abc"]),
+            ("url: http://host/<token=.*>", vec![]),
             ("- inline://eyJrZXlz", vec!["eyJrZXlz"]),
             ("client_secret: hunter2", vec!["hunter2"]),
             (r#"{"client_secret": "a b", "client_id": "x"}"#, vec![r#""a b""#]),
