@@ -28,7 +28,11 @@ fn every_schema_file_is_used_and_valid() {
     let mut on_disk = HashSet::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
     for folder in [root.clone(), root.join("pipeline")] {
-        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap).filter(|e| e.path().is_file()) {
+        for entry in std::fs::read_dir(folder)
+            .unwrap()
+            .map(Result::unwrap)
+            .filter(|e| e.path().extension().is_some_and(|ending| ending == "json"))
+        {
             on_disk.insert(entry.path().strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
         }
     }

@@ -91,6 +91,8 @@ impl Reloader {
             Ok(loaded) => {
                 log_report(&loaded.report);
                 about = loaded.report;
+                // At once: its new sources may be behind a certificate that only it trusts.
+                self.live.shared.outbound.set(&loaded.config.http_client.tls);
                 Some(Arc::new(loaded.config))
             }
             Err(report) => {
@@ -159,7 +161,6 @@ impl Reloader {
         if before.log.level != config.log.level {
             self.levels.set(config.log.level);
         }
-        self.live.shared.outbound.set(&config.http_client.tls);
         self.repository = repository;
         Ok(loaded)
     }
