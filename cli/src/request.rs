@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use clap::builder::PossibleValuesParser;
 use okgate::gateway::{self, Asked};
 use okgate::request::headers::HeaderFields;
-use okgate::request::{Headers as _, Origin, Parts};
+use okgate::request::{Headers as _, Origin, Part, Parts};
 
 use crate::output;
 
@@ -67,21 +67,36 @@ impl RequestArgs {
 }
 
 impl Request {
-    /// What the gateway says about the request.
+    /// What the gateway says about the request; where its header fields are not there, the request as it was
+    /// given.
     pub fn parts(&self) -> Parts<'_> {
-        let mut parts = self.dialect.read(&Asked {
+        let asked = self.asked();
+        let said = self.dialect.read(&asked).ok().map(|understood| understood.parts);
+        let mut parts = said.unwrap_or_else(|| Parts {
+            method: Part { value: asked.method.into(), origin: Origin::RequestLine },
+            scheme: Part { value: "".into(), origin: Origin::Connection },
+            path: Part { value: asked.path.as_bytes().into(), origin: Origin::RequestLine },
+            query: Part { value: asked.query.map(Into::into), origin: Origin::RequestLine },
+            ..Parts::unknown(asked.host, None)
+        });
+        if parts.scheme.origin == Origin::Connection {
+            parts.scheme.value = self.url.scheme.as_str().into();
+        }
+        parts
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
             method: &self.method,
             path: &self.url.path,
             query: self.url.query.as_deref(),
             host: &self.url.host,
             tls: self.url.scheme.eq_ignore_ascii_case("https"),
             headers: &self.headers,
+            body: &[],
             peer: None,
-        });
-        if parts.scheme.origin == Origin::Connection {
-            parts.scheme.value = self.url.scheme.as_str().into();
+            believed: true,
         }
-        parts
     }
 
     /// Its header fields.

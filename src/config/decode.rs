@@ -7,12 +7,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::gateway::Trust;
 use crate::template;
 
 use super::check::allows_any_origin;
 use super::{
-    AccessRules, ClientTls, Config, Cors, HandlerConfig, Handlers, HttpClient, Listener, Log, Serve, Stage,
-    Tls, parse_bytes, parse_duration,
+    AccessRules, Answering, ClientTls, Config, Cors, EndpointConfig, HandlerConfig, Handlers, HttpClient,
+    Listener, Log, Serve, Stage, Tls, parse_bytes, parse_duration,
 };
 
 /// Turns a configuration that the schema accepts, defaults filled in, into its types. The error names the
@@ -27,7 +28,8 @@ pub(super) fn config(
         serve: Serve {
             api: listener(at(value, "/serve/api"), api_tls).ok_or("serve.api")?,
             proxy: listener(at(value, "/serve/proxy"), proxy_tls).ok_or("serve.proxy")?,
-            endpoints: get(value, "/serve/api/endpoints").unwrap_or_default(),
+            decisions: answering(at(value, "/serve/api"), &Answering::default()),
+            endpoints: endpoints(at(value, "/serve/api")).ok_or("serve.api.endpoints")?,
         },
         log: get::<LogSpec>(value, "/log").map(Log::from).ok_or("log")?,
         access_rules: AccessRules {
@@ -83,6 +85,30 @@ fn listener(value: &Value, tls: Option<Tls>) -> Option<Listener> {
         tls,
         cors: cors(at(value, "/cors"))?,
     })
+}
+
+/// What is set here, over what is set for all.
+fn answering(value: &Value, all: &Answering) -> Answering {
+    let trusted: Option<Vec<String>> = get(value, "/trusted_proxies");
+    Answering {
+        trust: trusted.map_or_else(|| all.trust.clone(), |list| Trust::new(Some(&list))),
+        strict: get(value, "/strict").unwrap_or(all.strict),
+        emit_empty_headers: get(value, "/emit_empty_headers").unwrap_or(all.emit_empty_headers),
+        strip_request_headers: get(value, "/strip_request_headers")
+            .unwrap_or_else(|| all.strip_request_headers.clone()),
+        status: get(value, "/status").unwrap_or(all.status),
+        simple_responses: get(value, "/simple_responses").unwrap_or(all.simple_responses),
+    }
+}
+
+fn endpoints(api: &Value) -> Option<Vec<EndpointConfig>> {
+    let all = answering(api, &Answering::default());
+    let list = api.get("endpoints").and_then(Value::as_array);
+    let endpoint = |value: &Value| {
+        let answering = answering(value, &all);
+        Some(EndpointConfig { path: get(value, "/path")?, dialect: get(value, "/dialect")?, answering })
+    };
+    list.into_iter().flatten().map(endpoint).collect()
 }
 
 fn duration(value: &Value, pointer: &str) -> Option<Duration> {

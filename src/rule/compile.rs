@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use super::load::{Document, Written};
 use super::set::RuleSet;
 use super::spec::{HandlerSpec, MatchSpec, OnFailure, RuleSpec};
@@ -11,7 +13,7 @@ use crate::config::{Config, Stage};
 use crate::diagnostic::{Finding, Report, Severity, Source};
 use crate::matcher::Pattern;
 use crate::pipeline::errors::select::ErrorStep;
-use crate::pipeline::handler::{Authorizer, BuildContext, Registration};
+use crate::pipeline::handler::{Authorizer, BuildContext, Mutator, Registration};
 use crate::pipeline::step::{self, Step};
 use crate::pipeline::{Engine, Shared, authn, authz, mutate};
 
@@ -83,12 +85,25 @@ pub fn rule(
         index: written.index,
         pattern,
         authenticators,
+        identity_headers: identity_headers(&authorizers, &mutators),
         authorizers,
         mutators,
         errors,
         valid,
     };
     (rule, findings)
+}
+
+/// Names of headers that the handlers may set, each once.
+fn identity_headers(authorizers: &[Step<dyn Authorizer>], mutators: &[Step<dyn Mutator>]) -> Vec<HeaderName> {
+    let of_authorizers =
+        authorizers.iter().filter_map(|step| step.handler.as_ref().ok()).flat_map(|h| h.header_names());
+    let of_mutators =
+        mutators.iter().filter_map(|step| step.handler.as_ref().ok()).flat_map(|h| h.header_names());
+    let mut names: Vec<HeaderName> = of_authorizers.chain(of_mutators).collect();
+    names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    names.dedup();
+    names
 }
 
 fn pattern(spec: &RuleSpec, context: &BuildContext<'_>, findings: &mut Vec<Finding>) -> Option<Pattern> {

@@ -17,6 +17,8 @@ pub use repository::Repository;
 pub use set::{Hit, RuleSet};
 pub use spec::RuleSpec;
 
+use http::HeaderName;
+
 use crate::matcher::Pattern;
 use crate::pipeline::errors::select::ErrorStep;
 use crate::pipeline::handler::{Authenticator, Authorizer, Mutator};
@@ -39,6 +41,8 @@ pub struct Rule {
     pub authorizers: Vec<Step<dyn Authorizer>>,
     /// What does the upstream learn?
     pub mutators: Vec<Step<dyn Mutator>>,
+    /// What authorizers and mutators may set: a client's own headers of these names must not pass for them.
+    pub identity_headers: Vec<HeaderName>,
     /// How is a refusal put?
     pub errors: Vec<ErrorStep>,
     valid: bool,

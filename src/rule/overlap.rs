@@ -51,6 +51,7 @@ fn meets(rules: &RuleSet, method: &str, url: &str, both: [&Arc<Rule>; 2]) -> boo
         path: Part { value: path.as_bytes().into(), origin },
         query: Part { value: None, origin },
         peer: None,
+        client: crate::request::Client::Peer,
         host_header: None,
     };
     let headers = HeaderFields::default();

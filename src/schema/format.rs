@@ -3,6 +3,7 @@
 use jsonschema::ValidationOptions;
 
 use crate::config::{parse_bytes, parse_duration};
+use crate::gateway::Trust;
 
 /// Registers all forms.
 pub(super) fn register(options: ValidationOptions<'_>) -> ValidationOptions<'_> {
@@ -11,6 +12,7 @@ pub(super) fn register(options: ValidationOptions<'_>) -> ValidationOptions<'_> 
         .with_format("uri-reference", is_url_reference)
         .with_format("repository", |text: &str| is_url(text) || is_path(text))
         .with_format("cidr", |text: &str| text.parse::<ipnet::IpNet>().is_ok())
+        .with_format("trusted-proxy", Trust::is_entry)
         .with_format("duration-of-one-unit", |text: &str| parse_duration(text).is_some())
         .with_format("bytes", |text: &str| parse_bytes(text).is_some())
 }

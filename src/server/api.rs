@@ -15,14 +15,12 @@ use url::form_urlencoded;
 use super::live::{Live, Snapshot};
 use super::reply::response;
 use super::{body, cors, decisions, not_found};
-use crate::gateway::{self, Dialect};
+use crate::gateway::Endpoint;
 use crate::json::html_safe_json;
 use crate::keys;
 use crate::pipeline::errors::json::error_body;
 use crate::pipeline::{Context, Reply};
 
-/// Where gateways ask in Oathkeeper's dialect, whatever else is configured.
-const DECISIONS: &str = "/decisions";
 /// How many rules `/rules` lists when nothing is asked for, and at most.
 const RULES_DEFAULT: usize = 50;
 const RULES_MOST: usize = 500;
@@ -63,8 +61,8 @@ async fn route(
     worker: &Worker,
 ) -> Reply {
     let path = request.uri().path();
-    if let Some((below, dialect)) = endpoint(path, snapshot) {
-        return decisions::decide(request, payload, below, dialect, snapshot, &worker.context).await;
+    if let Some((below, endpoint)) = endpoint(path, snapshot) {
+        return decisions::decide(request, payload, below, endpoint, snapshot, &worker.context).await;
     }
     if !matches!(request.method().as_str(), "GET" | "HEAD") {
         return not_found::page(request);
@@ -83,15 +81,11 @@ async fn route(
 }
 
 /// The endpoint that a path lies at or below, and what of the path lies below it.
-fn endpoint<'p>(path: &'p str, snapshot: &Snapshot) -> Option<(&'p str, &'static dyn Dialect)> {
-    let below =
-        |prefix: &str| path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-    for endpoint in &snapshot.endpoints {
-        if let Some(rest) = below(&endpoint.path) {
-            return Some((rest, endpoint.dialect));
-        }
-    }
-    Some((below(DECISIONS)?, gateway::dialect("oathkeeper")?))
+fn endpoint<'p, 's>(path: &'p str, snapshot: &'s Snapshot) -> Option<(&'p str, &'s Endpoint)> {
+    snapshot.endpoints.iter().find_map(|endpoint| {
+        let below = path.strip_prefix(endpoint.path.as_str())?;
+        (below.is_empty() || below.starts_with('/')).then_some((below, endpoint))
+    })
 }
 
 /// A JSON answer, on one line and safe to embed in a page.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, rt, web};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::api::{self, Worker};
 use super::live::{Live, Snapshot};
@@ -15,6 +15,7 @@ use super::reload::{Reloader, log_report};
 use super::{listen, log};
 use crate::config::{self, Loaded, Sources};
 use crate::diagnostic::Report;
+use crate::gateway::Trust;
 use crate::pipeline::{Context, Shared};
 use crate::rule::Repository;
 use crate::rule::watch::{Waker, Watcher, state_of};
@@ -72,6 +73,7 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     log_report(&loaded.report);
     let rules = loaded.engine.rules();
     info!(rules.loaded = rules.all().len(), rules.valid = rules.valid().count(), "access rules loaded");
+    warn_of_openness(&config);
     let live = Arc::new(Live::new(Snapshot::new(loaded.engine, Arc::clone(&config)), shared));
     let (watcher, waker) = Watcher::new();
     let reloader = Reloader {
@@ -88,6 +90,19 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     // The reload thread ends at once, or after the reload it is in.
     let _ = watching.join();
     served
+}
+
+/// As Oathkeeper does it, and easily a hole.
+fn warn_of_openness(config: &config::Config) {
+    let serve = &config.serve;
+    let open = serve.decisions.trust == Trust::Everybody
+        || serve.endpoints.iter().any(|endpoint| endpoint.answering.trust == Trust::Everybody);
+    if open {
+        warn!(
+            "`serve.api.trusted_proxies` is not set: everybody who reaches the API is believed which request \
+             they ask about; list the addresses of your gateways"
+        );
+    }
 }
 
 async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result<(), StartError> {
