@@ -38,6 +38,11 @@ impl<'d> Data<'d> {
         self.captures.get(index, self.matched).map(Cow::Borrowed)
     }
 
+    /// `.MatchContext.ClientAddress`: empty where it is not known.
+    pub(super) fn client_address(&self) -> String {
+        self.request.client_address().map(|address| address.to_canonical().to_string()).unwrap_or_default()
+    }
+
     /// `.MatchContext.Header.Get`: the first value, empty for none. Bytes that are not UTF-8 become U+FFFD.
     pub(super) fn request_header(&self, name: &str) -> Cow<'d, str> {
         if name.eq_ignore_ascii_case("host") {

@@ -11,3 +11,4 @@ mod reload;
 mod robustness;
 mod services;
 mod start_and_stop;
+mod trust;
