@@ -348,3 +348,41 @@ fn a_yes_names_what_the_client_must_not_bring() {
     let want = json!({"isAuthorized": true, "context": {"x_empty": "", "x_user": "guest", "x_group": ""}});
     assert_eq!(serde_json::from_slice::<Value>(&reply.body).unwrap(), want);
 }
+
+#[test]
+fn all_values_of_a_header_arrive_but_for_oathkeepers_dialect_which_knows_the_first() {
+    let both = vec!["x-two=a", "x-two=b", "x-user=alice"];
+    for (id, want) in [
+        ("oathkeeper", vec!["x-two=a", "x-user=alice"]),
+        ("forwarded", both.clone()),
+        ("nginx", both.clone()),
+        ("ingress_nginx", both.clone()),
+        ("envoy_http", both),
+    ] {
+        let hydrator = json!({"handler": "hydrator", "config": {"api": {"url": "http://h.test/"}}});
+        let config = json!({"mutators": {"hydrator": {"enabled": true, "config": {"api": {"url": "http://h.test/"}}}}});
+        let trial = Trial::good(&config, &json!({"mutators": [hydrator]}));
+        let answer = json!({"subject": "guest", "header": {"X-Two": ["a", "b"], "X-User": ["alice"]}});
+        trial.fetch.answer("http://h.test/", 200, answer.to_string());
+        let decision = run(trial.ask(&Ask::default()));
+        let reply =
+            endpoint(dialect(id).unwrap(), &Answering::default()).grant(decision.outcome.unwrap(), None);
+        assert_eq!(names(&reply), want, "{id}");
+    }
+}
+
+/// Hydration without `merge` forgets what was set before it: the client's own must not come in its place.
+#[test]
+fn what_a_later_mutator_takes_back_is_named_all_the_same() {
+    for (id, want) in [("oathkeeper", "x-user="), ("envoy_http", "x-envoy-auth-headers-to-remove=x-user")] {
+        let hydrator = json!({"handler": "hydrator", "config": {"api": {"url": "http://h.test/"}}});
+        let header = json!({"handler": "header", "config": {"headers": {"X-User": "{{ .Subject }}"}}});
+        let config = json!({"mutators": {"hydrator": {"enabled": true, "config": {"api": {"url": "http://h.test/"}}}}});
+        let trial = Trial::good(&config, &json!({"mutators": [header, hydrator]}));
+        trial.fetch.answer("http://h.test/", 200, r#"{"subject": "guest"}"#);
+        let decision = run(trial.ask(&Ask::default()));
+        let reply =
+            endpoint(dialect(id).unwrap(), &Answering::default()).grant(decision.outcome.unwrap(), None);
+        assert_eq!(names(&reply), [want], "{id}");
+    }
+}

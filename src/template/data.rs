@@ -87,10 +87,10 @@ impl<'d> Data<'d> {
     pub(super) fn session_headers(&self) -> Vec<(Cow<'d, str>, Vec<Cow<'d, str>>)> {
         let mut fields: Vec<(Cow<'d, str>, Vec<Cow<'d, str>>)> = self
             .header
-            .iter()
-            .map(|(name, value)| {
-                let value = String::from_utf8_lossy(value.as_bytes());
-                (Cow::Owned(canonical_header_name(name.as_str())), vec![value])
+            .by_name()
+            .map(|(name, values)| {
+                let values = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+                (Cow::Owned(canonical_header_name(name.as_str())), values)
             })
             .collect();
         fields.sort_by(|a, b| a.0.cmp(&b.0));
