@@ -79,6 +79,8 @@ fn listener(value: &Value, tls: Option<Tls>) -> Option<Listener> {
     Some(Listener {
         host: get(value, "/host")?,
         port: u16::try_from(whole(at(value, "/port"))?).ok()?,
+        socket_mode: socket_mode(value),
+        max_header_bytes: bytes(at(value, "/max_header_bytes")).unwrap_or(usize::MAX),
         read_timeout: duration(value, "/timeout/read")?,
         write_timeout: duration(value, "/timeout/write")?,
         idle_timeout: duration(value, "/timeout/idle")?,
@@ -109,6 +111,12 @@ fn endpoints(api: &Value) -> Option<Vec<EndpointConfig>> {
         Some(EndpointConfig { path: get(value, "/path")?, dialect: get(value, "/dialect")?, answering })
     };
     list.into_iter().flatten().map(endpoint).collect()
+}
+
+/// Owner and group where nothing else is set.
+fn socket_mode(value: &Value) -> u32 {
+    let mode: Option<String> = get(value, "/socket/mode");
+    mode.and_then(|mode| u32::from_str_radix(&mode, 8).ok()).unwrap_or(0o660)
 }
 
 fn duration(value: &Value, pointer: &str) -> Option<Duration> {

@@ -1,5 +1,6 @@
 //! Listeners: where the server can be reached, and how.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::Secret;
@@ -62,8 +63,12 @@ impl Default for Answering {
 /// One listener.
 #[derive(Debug, Clone)]
 pub struct Listener {
-    /// Empty for all interfaces.
+    /// Empty for all interfaces; `unix:` and a path for a unix socket.
     pub host: String,
+    /// Who may use a unix socket, as the mode of its file.
+    pub socket_mode: u32,
+    /// The longest head of a request, in bytes.
+    pub max_header_bytes: usize,
     /// 0 for any free one.
     pub port: u16,
     /// Time to read a request's head.
@@ -76,6 +81,13 @@ pub struct Listener {
     pub tls: Option<Tls>,
     /// Cross-origin answers.
     pub cors: Cors,
+}
+
+impl Listener {
+    /// The path of the unix socket, where it is one.
+    pub fn socket(&self) -> Option<&Path> {
+        self.host.strip_prefix("unix:").map(Path::new)
+    }
 }
 
 /// PEM texts of a certificate chain and its key, already read.

@@ -33,18 +33,21 @@ pub struct Worker {
     pub context: Context,
 }
 
-/// Answers one request.
+/// Answers one request, which may have come over TLS.
 pub async fn serve(
     request: HttpRequest,
     mut payload: web::Payload,
     worker: Rc<Worker>,
+    tls: bool,
 ) -> HttpResponse<BoxBody> {
     let snapshot = worker.live.load_full();
     let cors = &snapshot.cors;
-    let reply = if cors.enabled() && cors::is_preflight(&request) {
+    let reply = if head_bytes(&request) > snapshot.config.serve.api.max_header_bytes {
+        error_body(431, "The head of the request is too long", None, None)
+    } else if cors.enabled() && cors::is_preflight(&request) {
         cors.preflight(&request)
     } else {
-        let mut reply = route(&request, &mut payload, &snapshot, &worker).await;
+        let mut reply = route(&request, &mut payload, &snapshot, &worker, tls).await;
         if cors.enabled() {
             cors.add_headers(&request, &mut reply);
         }
@@ -54,15 +57,24 @@ pub async fn serve(
     response(reply, request.method().as_str() == "HEAD")
 }
 
+/// The length of a request's head as HTTP/1 writes it.
+fn head_bytes(request: &HttpRequest) -> usize {
+    let head = request.head();
+    let line = head.method.as_str().len() + head.uri.path().len() + request.query_string().len() + 13;
+    let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    line + fields.sum::<usize>()
+}
+
 async fn route(
     request: &HttpRequest,
     payload: &mut web::Payload,
     snapshot: &Snapshot,
     worker: &Worker,
+    tls: bool,
 ) -> Reply {
     let path = request.uri().path();
     if let Some((below, endpoint)) = endpoint(path, snapshot) {
-        return decisions::decide(request, payload, below, endpoint, snapshot, &worker.context).await;
+        return decisions::decide(request, payload, (below, tls), endpoint, snapshot, &worker.context).await;
     }
     if !matches!(request.method().as_str(), "GET" | "HEAD") {
         return not_found::page(request);

@@ -18,11 +18,11 @@ use crate::request::{AccessRequest, Body, Headers, Parts};
 /// How long the body of a question may take, where the question is in there.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Decides on what a gateway asks at `path` (below the endpoint). Handlers may read the client's body.
+/// Decides on what a gateway asks at `path` (below the endpoint), over TLS or not. Handlers may read the client's body.
 pub async fn decide(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    path: &str,
+    (path, tls): (&str, bool),
     endpoint: &Endpoint,
     snapshot: &Snapshot,
     context: &Context,
@@ -40,7 +40,7 @@ pub async fn decide(
         path,
         query: head.uri.query(),
         host,
-        tls: request.app_config().secure(),
+        tls,
         headers: &headers,
         body: own_body.as_deref().unwrap_or_default(),
         peer: head.peer_addr.map(|a| a.ip()),

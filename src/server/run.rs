@@ -4,12 +4,13 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer, rt, web};
+use actix_server::{Server, ServerHandle};
+use actix_web::rt;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
-use super::api::{self, Worker};
+use super::api::Worker;
+use super::listen::{Address, Fault};
 use super::live::{Live, Snapshot};
 use super::reload::{Reloader, log_report};
 use super::{listen, log};
@@ -24,8 +25,6 @@ use crate::upstream::tls::Outbound;
 
 /// How long requests under way may take once the server is told to end.
 const DRAIN_SECONDS: u64 = 5;
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 2048;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -107,49 +106,43 @@ fn warn_of_openness(config: &config::Config) {
 
 async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result<(), StartError> {
     let listener = &config.serve.api;
-    let for_workers = Arc::clone(&live);
     let outbound = Arc::new(Outbound::new(config.http_client.tls.clone()));
-    let server = HttpServer::new(move || {
+    let make = move || {
         let context = Context::new(Rc::new(Client::with(Arc::clone(&outbound))));
-        let worker = Rc::new(Worker { live: Arc::clone(&for_workers), context });
-        App::new().default_service(web::to(move |request, payload| {
-            api::serve(request, payload, Rc::clone(&worker))
-        }))
-    })
-    .disable_signals()
-    .backlog(BACKLOG)
-    .tcp_nodelay(true)
-    .keep_alive(listener.idle_timeout)
-    .client_request_timeout(listener.read_timeout)
-    .shutdown_timeout(DRAIN_SECONDS);
-    let (host, port) = listen::address(listener);
-    let bound = match &listener.tls {
-        Some(tls) => {
-            let acceptor =
-                listen::acceptor(tls).map_err(|e| StartError::Tls { name: "api", reason: e.to_string() })?;
-            server.bind_openssl((host.as_str(), port), acceptor)
-        }
-        None => server.bind((host.as_str(), port)),
+        Rc::new(Worker { live: Arc::clone(&live), context })
     };
-    let server = bound.map_err(|error| listen_error(&host, port, &error))?;
-    let scheme = if listener.tls.is_some() { "https" } else { "http" };
-    listen::announce("api", scheme, &server.addrs());
+    let server = Server::build().disable_signals().shutdown_timeout(DRAIN_SECONDS);
+    let address = Address::of(listener);
+    let (server, addresses) = listen::add(server, listener, &address, make).map_err(|fault| match fault {
+        Fault::Address(error) => listen_error(&address, &error),
+        Fault::Tls(error) => StartError::Tls { name: "api", reason: error.to_string() },
+    })?;
+    listen::announce("api", &addresses);
     let server = server.run();
     rt::spawn(follow_signals(server.handle(), waker)?);
-    server.await?;
+    let served = server.await;
+    if let Address::Socket(path) = &address {
+        // Another server may have taken its place already, or nobody may remove it.
+        let _ = std::fs::remove_file(path);
+    }
+    served?;
     info!("ended");
     Ok(())
 }
 
-fn listen_error(host: &str, port: u16, error: &io::Error) -> StartError {
-    let reason = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "the port is taken; stop the program that has it or set another `serve.api.port`".to_owned()
+fn listen_error(address: &Address, error: &io::Error) -> StartError {
+    let taken = match address {
+        Address::Tcp(..) => "the port is taken; stop the program that has it or set another `serve.api.port`",
+        Address::Socket(_) => "another program listens there",
+    };
+    let reason = match (error.kind(), address) {
+        (io::ErrorKind::AddrInUse, _) => taken.to_owned(),
+        (io::ErrorKind::PermissionDenied, Address::Tcp(..)) => {
+            "permission denied; ports below 1024 need a privilege".to_owned()
         }
-        io::ErrorKind::PermissionDenied => "permission denied; ports below 1024 need a privilege".to_owned(),
         _ => error.to_string(),
     };
-    StartError::Listen { name: "api", address: format!("{host}:{port}"), reason }
+    StartError::Listen { name: "api", address: address.to_string(), reason }
 }
 
 /// SIGTERM and SIGINT end the server after the requests under way, SIGHUP reloads.
