@@ -120,12 +120,12 @@ async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result
     listen::announce("api", &addresses);
     let server = server.run();
     rt::spawn(follow_signals(server.handle(), waker)?);
-    let served = server.await;
+    let outcome = server.await;
     if let Address::Socket(path) = &address {
         // Another server may have taken its place already, or nobody may remove it.
         let _ = std::fs::remove_file(path);
     }
-    served?;
+    outcome?;
     info!("ended");
     Ok(())
 }
