@@ -124,7 +124,9 @@ impl Setup {
             let paths = text.replace("/tmp/okgate-example", &dir.path().join("run").to_string_lossy());
             written.iter().zip(&own).fold(paths, |text, (written, own)| text.replace(written, own))
         };
-        for folder in [&format!("examples/{}", example.name), "examples/demo-keys", "examples/upstream", "rules"] {
+        for folder in
+            [&format!("examples/{}", example.name), "examples/demo-keys", "examples/upstream", "rules"]
+        {
             copy(&root.join(folder), &dir.path().join(folder), &adapt)?;
         }
         let start = |program: &Path, args: &[String], log: &str| {
