@@ -241,9 +241,11 @@ struct Ports {
 
 impl Default for Ports {
     fn default() -> Self {
-        let held: Vec<TcpListener> = (0..16).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let held: Vec<TcpListener> = (0..64).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let spare = held.iter().map(|l| l.local_addr().unwrap().port()).collect();
-        let written = Regex::new(r"(127\.0\.0\.1(?::|%3A)|port: |echo\.py )([0-9]{4,5})\b").unwrap();
+        let written =
+            Regex::new(r"(127\.0\.0\.1(?::|%3A)|port: |port_value: |http://:|echo\.py )([0-9]{4,5})\b")
+                .unwrap();
         Self { written, free: HashMap::new().into(), spare: std::cell::RefCell::new(spare) }
     }
 }
