@@ -1,7 +1,5 @@
 //! Yes and No: what a dialect puts into its gateway's words.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
@@ -129,8 +127,7 @@ impl No<'_> {
     }
 
     /// The value of a header of the answer.
-    pub fn header(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
-        let (_, value) = self.reply.headers.iter().find(|(n, _)| n == name)?;
-        Some(String::from_utf8_lossy(value.as_bytes()))
+    pub fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        self.reply.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value)
     }
 }

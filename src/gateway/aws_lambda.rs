@@ -68,7 +68,8 @@ impl Dialect for AwsLambda {
         context.insert("status".to_owned(), no.status.unwrap_or(no.reply.status).to_string().into());
         context.insert("reason".to_owned(), no.denial.outcome().into());
         if let Some(location) = no.header(&LOCATION) {
-            context.insert("location".to_owned(), location.into_owned().into());
+            let location = String::from_utf8_lossy(location.as_bytes());
+            context.insert("location".to_owned(), location.into());
         }
         match no.event {
             Some(event) => put(status, event, false, "anonymous", &context),

@@ -1,8 +1,8 @@
 //! `nginx`: for `auth_request`, which understands 2xx, 401 and 403 and makes a 500 page of all else
 //! (<https://nginx.org/en/docs/http/ngx_http_auth_request_module.html>).
 
+use http::HeaderName;
 use http::header::LOCATION;
-use http::{HeaderName, HeaderValue};
 
 use super::{Asked, Dialect, No, Understood, x_forwarded};
 use crate::pipeline::{Detail, Reply};
@@ -35,7 +35,7 @@ pub(super) fn in_two_statuses(no: No<'_>) -> Reply {
         (_, 300..=399 | 401) => 401,
         _ => 403,
     };
-    let location = no.header(&LOCATION).and_then(|to| HeaderValue::from_str(&to).ok());
+    let location = no.header(&LOCATION).cloned();
     let mut reply = no.with_status(status);
     reply.headers.extend(location.map(|location| (REDIRECT, location)));
     reply

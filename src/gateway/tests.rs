@@ -386,3 +386,29 @@ fn what_a_later_mutator_takes_back_is_named_all_the_same() {
         assert_eq!(names(&reply), [want], "{id}");
     }
 }
+
+proptest::proptest! {
+    /// Whatever is sent, it is understood or not, and nothing panics.
+    #[test]
+    fn any_bytes_are_understood_or_refused(
+        values in proptest::collection::vec((0..9_usize, "(\\PC|[/?#%.:@,; \"])*"), 0..6),
+        path in "(/|\\PC|[?#%.])*",
+        body in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        strict in proptest::bool::ANY,
+    ) {
+        let names = [
+            "x-forwarded-method", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-uri", "x-forwarded-for",
+            "forwarded", "x-original-url", "x-original-method", "x_forwarded_uri",
+        ];
+        let headers: HeaderFields = values.iter().map(|(name, value)| (names[*name], value.as_str())).collect();
+        let trusted = ["10.0.0.0/8".to_owned()];
+        let settings = Answering { strict, trust: Trust::new(Some(&trusted)), ..Answering::default() };
+        for dialect in DIALECTS {
+            let peer = Some([10, 0, 0, 1].into());
+            let asked = Asked { path: &path, body: &body, peer, ..Asked::of(&headers) };
+            if let Ok(understood) = endpoint(*dialect, &settings).read(asked) {
+                let _ = crate::request::AccessRequest::new(understood.parts, &headers);
+            }
+        }
+    }
+}

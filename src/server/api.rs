@@ -44,7 +44,7 @@ pub async fn serve(
     let cors = &snapshot.cors;
     let reply = if head_bytes(&request) > snapshot.config.serve.api.max_header_bytes {
         error_body(431, "The head of the request is too long", None, None)
-    } else if cors.enabled() && cors::is_preflight(&request) {
+    } else if cors.enabled() && cors::is_preflight(&request) && !is_asked(&request, &snapshot) {
         cors.preflight(&request)
     } else {
         let mut reply = route(&request, &mut payload, &snapshot, &worker, tls).await;
@@ -55,6 +55,13 @@ pub async fn serve(
     };
     body::discard(&request, payload).await;
     response(reply, request.method().as_str() == "HEAD")
+}
+
+/// Whether a gateway asks about somebody's preflight, to which 204 would be a yes. Only browsers ask for
+/// themselves, and Oathkeeper takes everybody for one.
+fn is_asked(request: &HttpRequest, snapshot: &Snapshot) -> bool {
+    let asked = endpoint(request.uri().path(), snapshot);
+    asked.is_some_and(|(_, endpoint)| endpoint.dialect.id() != "oathkeeper")
 }
 
 /// The length of a request's head as HTTP/1 writes it.

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use actix_web::dev::RequestHead;
+use actix_web::http::Version;
 use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 use tokio::time::timeout;
@@ -46,7 +48,13 @@ pub async fn decide(
         peer: head.peer_addr.map(|a| a.ip()),
         believed: false,
     };
-    let Understood { parts, headers: own_headers, event } = match endpoint.read(asked) {
+    let read = if has_two_hosts(head, host) {
+        let why = Detail::id("contradiction").log("the question names two hosts as its own");
+        Err(Denial::BadRequest { why })
+    } else {
+        endpoint.read(asked)
+    };
+    let Understood { parts, headers: own_headers, event } = match read {
         Ok(understood) => understood,
         Err(denial) => {
             return refuse_unread(Parts::unknown(host, asked.peer), denial, None, &asked, endpoint, snapshot);
@@ -64,6 +72,16 @@ pub async fn decide(
     let decision = snapshot.engine.decide(&access, context).await;
     log(&access, &decision);
     put(decision, event.as_ref(), endpoint)
+}
+
+/// Several fields `Host` (RFC 9112 section 3.2), or over HTTP/2 one beside another `:authority` (RFC 9113
+/// section 8.3.1): whoever was before may have gone by the other one.
+fn has_two_hosts(head: &RequestHead, host: &str) -> bool {
+    let mut hosts = head.headers.get_all("host");
+    let first = hosts.next();
+    hosts.next().is_some()
+        || (head.version == Version::HTTP_2
+            && first.is_some_and(|other| !other.as_bytes().eq_ignore_ascii_case(host.as_bytes())))
 }
 
 /// The body of a question that is in there; one that does not come is empty.

@@ -314,3 +314,15 @@ fn a_unix_socket_is_served_to_whom_its_mode_lets() {
     assert!(gate.process().ends_within(std::time::Duration::from_secs(20)).is_some());
     assert!(!path.exists(), "the socket is gone with its server");
 }
+
+#[test]
+fn a_question_with_two_hosts_is_refused() {
+    let gate = gate();
+    for (second, want) in [("app.test", 400), ("gate.test", 400)] {
+        let bytes = format!(
+            "GET /decisions/x HTTP/1.1\r\nHost: app.test\r\nHost: {second}\r\nConnection: close\r\n\r\n"
+        );
+        assert_eq!(answer(&gate, bytes.as_bytes()).map(|reply| reply.status), Some(want), "{second}");
+    }
+    goes_on(&gate);
+}

@@ -156,3 +156,19 @@ fn a_lambda_authorizer_gets_a_policy() {
         assert!(status == 400 && policy.contains(r#""Effect":"Deny","Resource":"*""#), "{status} {policy}");
     }
 }
+
+/// With cross-origin answers switched on, Oathkeeper answers every preflight itself: 204, a yes to nginx.
+#[test]
+fn a_preflight_that_a_gateway_asks_about_is_decided() {
+    let api = "cors: {enabled: true}, endpoints: [{path: /nginx, dialect: nginx}]";
+    let gate = start(api, &rules()).run();
+    let preflight = |target: &str| {
+        let asked = ask("http://app.test/closed", &[("X-Forwarded-Method", "OPTIONS")]);
+        let mut request =
+            asked.header("Origin", "http://a.test").header("Access-Control-Request-Method", "GET");
+        (request.method, request.target) = ("OPTIONS".to_owned(), target.as_bytes().to_vec());
+        gate.send(&request).status
+    };
+    assert_eq!(preflight("/nginx"), 403);
+    assert_eq!(preflight("/decisions"), 204);
+}
