@@ -111,8 +111,10 @@ mod tests {
 
     #[test]
     fn a_strict_endpoint_refuses_what_contradicts_itself() {
+        // what it is; header fields beside the URI's; path below the endpoint; whether it is answered
+        type Row<'t> = (&'t str, Vec<(&'t str, &'t str)>, &'t str, bool);
         let uri = ("x-forwarded-uri", "/a?b=c");
-        let mut rows: Vec<(&str, Vec<(&str, &str)>, &str, bool)> = vec![
+        let rows: Vec<Row<'_>> = vec![
             ("nothing but what is needed", vec![], "", true),
             ("the same twice", vec![uri], "", true),
             ("two paths", vec![("x-forwarded-uri", "/x")], "", false),
@@ -143,12 +145,11 @@ mod tests {
             ("one client", vec![("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=192.0.2.1")], "", true),
             ("a client without an address", vec![("x-forwarded-for", "unknown")], "", false),
         ];
-        rows.iter_mut().for_each(|(_, fields, ..)| fields.insert(0, uri));
         let trusted = ["10.0.0.0/8".to_owned()];
         let settings = Answering { strict: true, trust: Trust::new(Some(&trusted)), ..Answering::default() };
         let endpoint = Endpoint::new("/decisions", dialect("oathkeeper").unwrap(), &settings, &[]);
         for (name, fields, path, want) in rows {
-            let headers: HeaderFields = fields.iter().copied().collect();
+            let headers: HeaderFields = [uri].into_iter().chain(fields).collect();
             let asked = Asked { path, peer: Some([10, 0, 0, 1].into()), ..Asked::of(&headers) };
             assert_eq!(endpoint.read(asked).is_ok(), want, "{name}");
             let stranger = Asked { peer: Some([192, 0, 2, 1].into()), ..asked };

@@ -217,6 +217,7 @@ fn to_oathkeepers_dialect_the_request_is_what_the_gateway_says_else_the_question
 
 #[test]
 fn each_dialect_reads_its_own_headers_and_no_others() {
+    type Row = (&'static str, [Result<[&'static str; 5], &'static str>; 3], &'static str);
     let forwarded = &[
         ("x-forwarded-method", "POST"),
         ("x-forwarded-proto", "https"),
@@ -228,7 +229,6 @@ fn each_dialect_reads_its_own_headers_and_no_others() {
     let of_original = Ok(["PUT", "https", "o.test:8443", "/o", "o=1"]);
     let of_line = Ok(["GET", "http", "own.test", "/line", "l=1"]);
     let of_line_tls = Ok(["GET", "https", "own.test", "/line", "l=1"]);
-    type Row = (&'static str, [Result<[&'static str; 5], &'static str>; 3], &'static str);
     // the dialect; understood of both families, of the first, of the second; then what a stranger gets
     let rows: &[Row] = &[
         ("oathkeeper", [of_forwarded, of_forwarded, of_line], ""),

@@ -160,10 +160,10 @@ mod tests {
 
     #[test]
     fn the_client_is_the_last_hop_that_is_not_trusted() {
-        let lan: &[&str] = &["10.0.0.0/8", "2001:db8::/32"];
-        let xff = "x-forwarded-for";
         // peer, then header fields, then the client
         type Row<'t> = (&'t str, &'t [(&'t str, &'t str)], Option<&'t str>);
+        let lan: &[&str] = &["10.0.0.0/8", "2001:db8::/32"];
+        let xff = "x-forwarded-for";
         let rows: &[Row<'_>] = &[
             ("10.0.0.1", &[], Some("10.0.0.1")),
             ("192.0.2.9", &[(xff, "198.51.100.1")], Some("192.0.2.9")),

@@ -135,8 +135,8 @@ pub fn add(
                         server.listen("api", bound, move || http!(times, make, true).openssl(tls.clone()))
                     }
                     None => server.listen("api", bound, move || {
-                        let patience = times.read;
-                        fn_service(move |io| told_apart(io, patience)).and_then(http!(times, make, false))
+                        let own = times.clone();
+                        fn_service(move |io| told_apart(io, own.clone())).and_then(http!(times, make, false))
                     }),
                 }
             })?;
@@ -160,15 +160,19 @@ impl Times {
     }
 }
 
-/// HTTP/1 and HTTP/2 in clear text, told apart by the first bytes. Who sends none is not waited for.
+/// HTTP/1 and HTTP/2 in clear text, told apart by the first bytes. Who sends none is not waited for, less so
+/// when the server ends.
 async fn told_apart(
     io: TcpStream,
-    patience: Duration,
+    times: Times,
 ) -> Result<(TcpStream, Protocol, Option<SocketAddr>), DispatchError> {
     let mut first = [0; PREFACE.len()];
-    match timeout(patience, io.peek(&mut first)).await {
-        Ok(read) => read.map_err(DispatchError::Io)?,
-        Err(_) => return Err(DispatchError::SlowRequestTimeout),
+    tokio::select! {
+        read = timeout(times.read, io.peek(&mut first)) => match read {
+            Ok(read) => read.map_err(DispatchError::Io)?,
+            Err(_) => return Err(DispatchError::SlowRequestTimeout),
+        },
+        () = times.ending.notified() => return Err(DispatchError::DisconnectTimeout),
     };
     // A preface comes in one piece, or its sender is no HTTP/2 client worth waiting for.
     let protocol = if first == *PREFACE { Protocol::Http2 } else { Protocol::Http1 };

@@ -61,6 +61,7 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
         config::load(&sources).map_err(|r| StartError::Findings(Box::new(r)))?;
     let log = log::start(&config.log);
     log_report(&report);
+    warn_of_openness(&config);
     let config = Arc::new(config);
     let shared = Shared::new(config.cache_max_bytes);
     let mut repository = Repository::new(Arc::clone(&config), shared.clone());
@@ -72,7 +73,6 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     log_report(&loaded.report);
     let rules = loaded.engine.rules();
     info!(rules.loaded = rules.all().len(), rules.valid = rules.valid().count(), "access rules loaded");
-    warn_of_openness(&config);
     let live = Arc::new(Live::new(Snapshot::new(loaded.engine, Arc::clone(&config)), shared));
     let (watcher, waker) = Watcher::new();
     let reloader = Reloader {

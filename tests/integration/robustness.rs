@@ -279,15 +279,15 @@ fn http_2_in_clear_text_is_answered() {
 
 /// The block of the first complete HEADERS frame.
 fn headers_frame(mut bytes: &[u8]) -> Option<Vec<u8>> {
-    while bytes.len() >= 9 {
-        let length = usize::from(bytes[1]) * 256 + usize::from(bytes[2]);
-        let frame = bytes.get(9..9 + length)?;
-        if bytes[3] == 1 {
+    loop {
+        let (head, rest) = bytes.split_at_checked(9)?;
+        let [_, high, low, kind, ..] = head else { return None };
+        let (frame, rest) = rest.split_at_checked(usize::from(*high) * 256 + usize::from(*low))?;
+        if *kind == 1 {
             return Some(frame.to_vec());
         }
-        bytes = &bytes[9 + length..];
+        bytes = rest;
     }
-    None
 }
 
 #[test]

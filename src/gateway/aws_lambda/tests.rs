@@ -7,7 +7,10 @@ use crate::request::{AccessRequest, Client};
 
 const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/test/GET/request/a%20b";
 
-fn read(event: &Value) -> Result<(String, Vec<(String, String)>, Client, Event), String> {
+/// Method and URL, header fields, client, and what the answer names.
+type Read = (String, Vec<(String, String)>, Client, Event);
+
+fn read(event: &Value) -> Result<Read, String> {
     let body = event.to_string();
     let none = HeaderFields::default();
     let asked = Asked { method: "POST", body: body.as_bytes(), ..Asked::of(&none) };
