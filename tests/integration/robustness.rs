@@ -252,15 +252,17 @@ fn http_2_in_clear_text_is_answered() {
     for (uri, status) in [("/x", &b"\x88"[..]), ("/nowhere/../..%2f", b"\x88"), ("/a%zz", b"\x8c")] {
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", gate.port())).unwrap();
         stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
-        let bytes = http2(&[
+        let mut fields = vec![
             (":method", "GET"),
             (":scheme", "http"),
             (":authority", "okgate"),
             (":path", "/decisions"),
             ("x-forwarded-host", "app.test"),
             ("x-forwarded-uri", uri),
-        ]);
-        stream.write_all(&bytes).unwrap();
+        ];
+        // More than there is room for over HTTP/1.
+        fields.extend([("x-many", "v"); 200]);
+        stream.write_all(&http2(&fields)).unwrap();
         let mut answer = Vec::new();
         let block = loop {
             let mut more = [0; 1024];
