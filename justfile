@@ -14,14 +14,22 @@ lint:
 bench:
     cargo bench
 
+# The tables of docs/PERFORMANCE.md.
+performance:
+    cargo bench --bench figures
+
+# That the fuzz targets compile; `fuzz/README.md` says how to run them.
+fuzz-check:
+    cargo check --manifest-path fuzz/Cargo.toml
+
 # Recorded answers of Oathkeeper; `just conformance errors-` asks only rows whose name contains that.
 conformance ONLY="":
     cargo test --test conformance -- '{{ONLY}}'
 
-# Installs the gateways into .gateways/ and the system, and tests the examples behind them.
+# Installs the gateways into .gateways/ and the system, and tests the examples behind them; an OpenID provider, too.
 gateways:
     bash .ci/gateways
-    OKGATE_REQUIRE_GATEWAYS=1 cargo test --test gateways
+    OKGATE_REQUIRE_GATEWAYS=1 cargo test --test gateways --test oidc
 
 # Everything that CI runs.
 ci:

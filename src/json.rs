@@ -9,7 +9,7 @@ use serde_json::ser::{CharEscape, Formatter, Serializer};
 /// JSON on one line with a newline behind it, `<`, `>`, `&` and the two Unicode line ends escaped: safe to
 /// embed in a page.
 pub fn html_safe_json<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
+    let mut out = Vec::with_capacity(256);
     let mut serializer = Serializer::with_formatter(&mut out, HtmlSafe);
     // Serializing these types into memory cannot fail; an empty body would still be a refusal.
     if value.serialize(&mut serializer).is_err() {

@@ -20,7 +20,6 @@ const RESTART: &[&str] = &[
     "serve.api.socket",
     "log",
     "cache",
-    "http_client",
 ];
 
 /// What is known and checked and does nothing yet.
@@ -53,6 +52,11 @@ const NEW: &[&str] = &[
     "serve.api.endpoints",
     "serve.proxy.trusted_proxies",
     "errors.first_match_wins",
+    "access_rules.on_multiple_matches",
+    "access_rules.default_rule",
+    "access_rules.method_wildcard",
+    "access_rules.preflight",
+    "access_rules.env_substitution",
     "www_authenticate.config.quote_realm",
     "jwt.config.leeway",
     "jwt.config.accept_missing_use",

@@ -73,7 +73,7 @@ impl Input {
                 incomplete = true;
                 report.push(&source, None, finding);
             } else {
-                let document = load::decode_in_part(source);
+                let document = load::decode_in_part(source, &config.access_rules.substitution);
                 incomplete |= document.warnings.errors() > 0;
                 let errors = document.warnings.diagnostics.iter();
                 let errors = errors.filter(|d| d.finding.severity == Severity::Error);

@@ -1,5 +1,7 @@
 //! The request to match, put together from the command line as a gateway would ask about it.
 
+use std::net::IpAddr;
+
 use anyhow::{Context as _, bail};
 use clap::builder::PossibleValuesParser;
 use okgate::gateway::{self, Asked};
@@ -23,6 +25,10 @@ pub struct RequestArgs {
     #[arg(long, short = 'H', value_name = "NAME: VALUE")]
     header: Vec<String>,
 
+    /// Address of the client, for rules with `match.remote_ip`
+    #[arg(long, value_name = "ADDRESS")]
+    remote_ip: Option<IpAddr>,
+
     /// Which gateway's headers are read
     #[arg(long, default_value = "oathkeeper", value_parser = dialects())]
     dialect: String,
@@ -39,6 +45,7 @@ pub struct Request {
     method: String,
     url: Url,
     headers: HeaderFields,
+    remote_ip: Option<IpAddr>,
     dialect: &'static dyn gateway::Dialect,
 }
 
@@ -64,7 +71,8 @@ impl RequestArgs {
             bail!("`{}` is no method", self.method);
         }
         let dialect = gateway::dialect(&self.dialect).context("there is no such dialect")?;
-        Ok(Request { method: self.method.clone(), url: Url::split(&self.url)?, headers, dialect })
+        let url = Url::split(&self.url)?;
+        Ok(Request { method: self.method.clone(), url, headers, remote_ip: self.remote_ip, dialect })
     }
 }
 
@@ -79,7 +87,7 @@ impl Request {
             scheme: Part { value: "".into(), origin: Origin::Connection },
             path: Part { value: asked.path.as_bytes().into(), origin: Origin::RequestLine },
             query: Part { value: asked.query.map(Into::into), origin: Origin::RequestLine },
-            ..Parts::unknown(asked.host, None)
+            ..Parts::unknown(asked.host, asked.peer)
         });
         if parts.scheme.origin == Origin::Connection {
             parts.scheme.value = self.url.scheme.as_str().into();
@@ -96,7 +104,7 @@ impl Request {
             tls: self.url.scheme.eq_ignore_ascii_case("https"),
             headers: &self.headers,
             body: &[],
-            peer: None,
+            peer: self.remote_ip,
             believed: true,
         }
     }
@@ -172,6 +180,7 @@ mod tests {
             method: method.to_owned(),
             url: url.to_owned(),
             header: headers.iter().map(|h| (*h).to_owned()).collect(),
+            remote_ip: None,
             dialect: "oathkeeper".to_owned(),
         };
         let request = match args.read() {
@@ -230,6 +239,7 @@ mod tests {
                 url: "http://own.test/a?q".to_owned(),
                 header: headers.to_vec(),
                 dialect: dialect.to_owned(),
+                remote_ip: None,
             };
             let request = args.read().unwrap();
             let access = AccessRequest::new(request.parts(), request.headers()).unwrap();

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::gateway::Trust;
+use crate::rule::{Policy, Substitution};
 use crate::template;
 
 use super::check::allows_any_origin;
@@ -23,6 +24,7 @@ pub(super) fn config(
     api_tls: Option<Tls>,
     proxy_tls: Option<Tls>,
     client_tls: ClientTls,
+    environment: &[(String, String)],
 ) -> Result<Config, &'static str> {
     Ok(Config {
         serve: Serve {
@@ -36,6 +38,17 @@ pub(super) fn config(
             repositories: get(value, "/access_rules/repositories").unwrap_or_default(),
             strategy: get(value, "/access_rules/matching_strategy")
                 .ok_or("access_rules.matching_strategy")?,
+            policy: Policy {
+                on_multiple_matches: get(value, "/access_rules/on_multiple_matches")
+                    .ok_or("access_rules.on_multiple_matches")?,
+                default_rule: get(value, "/access_rules/default_rule"),
+            },
+            method_wildcard: get(value, "/access_rules/method_wildcard").unwrap_or(false),
+            preflight: get(value, "/access_rules/preflight").ok_or("access_rules.preflight")?,
+            substitution: Substitution::new(
+                get(value, "/access_rules/env_substitution").unwrap_or_default(),
+                environment,
+            ),
         },
         authenticators: handlers(value, Stage::Authenticators),
         authorizers: handlers(value, Stage::Authorizers),

@@ -49,7 +49,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     if report.errors() > 0 {
         return Err(report);
     }
-    match decode::config(&documents.effective, api, proxy, client) {
+    match decode::config(&documents.effective, api, proxy, client, &sources.environment) {
         Ok(config) => Ok(Loaded { config, report, documents }),
         Err(part) => {
             let pointer = format!("/{}", part.replace('.', "/"));

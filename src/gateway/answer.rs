@@ -53,14 +53,15 @@ impl<'y> Yes<'y> {
         self.grant.rule().id()
     }
 
-    /// 200 with every header, those of [`absent`](Self::absent) without a value, so that a gateway that
+    /// 200, or 204 to a preflight, with every header, those of [`absent`](Self::absent) without a value, so that a gateway that
     /// copies what it is given puts them in the place of the client's own.
     pub fn into_reply(self) -> Reply {
         let absent: SmallVec<[HeaderName; 4]> =
             if self.emit_empty { self.absent().cloned().collect() } else { SmallVec::new() };
+        let status = self.grant.status();
         let mut headers = self.into_headers();
         headers.extend(absent.into_iter().map(|name| (name, HeaderValue::from_static(""))));
-        Reply { status: 200, headers, body: Bytes::new() }
+        Reply { status, headers, body: Bytes::new() }
     }
 
     /// The headers that have a value.

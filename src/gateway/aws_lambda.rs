@@ -17,9 +17,10 @@ use serde_json::{Map, Value, json};
 pub use self::event::Event;
 use super::{Asked, Dialect, No, Understood, Yes, x_forwarded};
 use crate::pipeline::{Detail, Reply};
+use crate::request::body::SHORT;
 
 /// API Gateway takes 10 KB of headers; an event has them twice.
-const LONGEST_EVENT: usize = 256 * 1024;
+const LONGEST_EVENT: usize = SHORT;
 
 /// See the module.
 pub struct AwsLambda;

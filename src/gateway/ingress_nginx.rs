@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::nginx::in_two_statuses;
-use super::{Asked, Dialect, No, Understood, x_forwarded};
+use super::{Asked, Dialect, No, Understood, Yes, x_forwarded};
 use crate::pipeline::{Detail, Reply};
 use crate::request::{Client, Origin, Part, Parts};
 
@@ -44,6 +44,10 @@ impl Dialect for IngressNginx {
             host_header: Some(Cow::Borrowed(asked.host)),
         };
         Ok(parts.into())
+    }
+
+    fn grant(&self, yes: Yes<'_>) -> Reply {
+        Reply { status: 200, ..yes.into_reply() }
     }
 
     fn refuse(&self, no: No<'_>) -> Reply {

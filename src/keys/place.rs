@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 
-use crate::upstream::{Fetch, Outgoing, shown_url};
+use crate::upstream::{Fetch, Outgoing, OutgoingBody, shown_url};
 
 /// A longer document is an error.
 const LONGEST: usize = 1 << 20;
@@ -121,7 +121,7 @@ fn request(url: &str) -> Outgoing {
             header::ACCEPT,
             HeaderValue::from_static("application/jwk-set+json, application/json"),
         )],
-        body: Bytes::new(),
+        body: OutgoingBody::default(),
         timeout: TIMEOUT,
         max_response_bytes: LONGEST,
         redirects: REDIRECTS,

@@ -85,7 +85,7 @@ impl KeyRing {
     /// Reads a set again in the background.
     pub fn refresh(&self, source: usize, fetch: &Rc<dyn Fetch>) {
         if let Some(source) = self.sources.get(source) {
-            let _joined = source.begin(Cause::Needed, fetch);
+            source.refresh(fetch);
         }
     }
 

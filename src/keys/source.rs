@@ -143,6 +143,15 @@ impl KeySource {
         Some(Flight { ended, age: Duration::ZERO })
     }
 
+    /// Starts to read in the background, unless somebody is at it or it is too early. Never waits: who holds the
+    /// lock is at it.
+    pub(super) fn refresh(self: &Arc<Self>, fetch: &Rc<dyn Fetch>) {
+        let idle = |state: &State| state.in_flight.is_none() && (self.clock)() >= state.not_before;
+        if self.state.try_lock().is_ok_and(|state| idle(&state)) {
+            let _flight = self.begin(Cause::Needed, fetch);
+        }
+    }
+
     /// Reads a file or an inline document, unless that was done a moment ago for another handler.
     pub(super) fn read_if_local(&self) {
         let state = lock(&self.state);

@@ -7,7 +7,7 @@ use std::fmt;
 use super::engine::Engine;
 use super::pattern::{Part, read};
 use super::tree::Node;
-use super::{Pattern, program};
+use super::{ANY_METHOD, Pattern, program};
 
 /// What a rule has to say about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl Explanation {
 /// The methods, if `method` is not among them.
 fn unlisted(methods: impl IntoIterator<Item: AsRef<str>>, method: &str) -> Option<Vec<String>> {
     let methods: Vec<String> = methods.into_iter().map(|m| m.as_ref().to_owned()).collect();
-    let listed = methods.iter().any(|m| m.eq_ignore_ascii_case(method));
+    let listed = methods.iter().any(|m| m == ANY_METHOD || m.eq_ignore_ascii_case(method));
     (!listed).then_some(methods)
 }
 

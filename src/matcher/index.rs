@@ -14,11 +14,18 @@ use smallvec::SmallVec;
 use self::finder::Finder;
 use super::{Pattern, TooCostly};
 
+/// What stands for all methods among those of a rule. No method has a blank in it.
+pub const ANY_METHOD: &str = "any method";
+/// Its number, and that of every method that no rule names.
+const ANY: u32 = 0;
+
 /// All rules, by what finds them. Immutable; rules are known by their place in the list it was built from.
 #[derive(Debug, Default)]
 pub struct Index {
-    /// Methods in lower case, numbered.
+    /// Methods in lower case, numbered from 1. A rule for any method is listed under each, and under [`ANY`].
     methods: HashMap<Box<[u8]>, u32>,
+    /// Whether a rule is for any method.
+    any: bool,
     entries: Box<[Entry]>,
     /// Method and rule of every entry, in order of the entries, then methods.
     rules: Box<[(u32, u32)]>,
@@ -68,7 +75,8 @@ fn folded(method: &str) -> SmallVec<[u8; 16]> {
 }
 
 impl Index {
-    /// Builds the index of rules, given as methods and pattern each. A rule without methods is never found.
+    /// Builds the index of rules, given as methods and pattern each. A rule without methods is never found, one
+    /// with [`ANY_METHOD`] for every method.
     pub fn build<'p, M>(rules: impl IntoIterator<Item = (M, &'p Pattern)>) -> Self
     where
         M: IntoIterator<Item: AsRef<str>>,
@@ -83,8 +91,13 @@ impl Index {
             });
             let Some((_, of_entry)) = found.get_mut(entry) else { continue };
             for method in methods {
+                if method.as_ref() == ANY_METHOD {
+                    index.any = true;
+                    of_entry.push((ANY, number(rule)));
+                    continue;
+                }
                 let key = folded(method.as_ref());
-                let next = number(index.methods.len());
+                let next = number(index.methods.len()).saturating_add(1);
                 let method = match index.methods.get(key.as_slice()) {
                     Some(known) => *known,
                     None => *index.methods.entry(key.as_slice().into()).or_insert(next),
@@ -94,7 +107,11 @@ impl Index {
         }
         let mut entries = Vec::with_capacity(found.len());
         let mut all = Vec::new();
+        let last = number(index.methods.len());
         for (pattern, mut of_entry) in found {
+            let of_any: Vec<u32> =
+                of_entry.iter().filter(|(m, _)| *m == ANY).map(|(_, rule)| *rule).collect();
+            of_entry.extend((1..=last).flat_map(|m| of_any.iter().map(move |rule| (m, *rule))));
             of_entry.sort_unstable();
             of_entry.dedup();
             if of_entry.is_empty() {
@@ -152,7 +169,11 @@ impl Index {
 
     /// Shows each pattern that may match, with its rules (as method and rule) for the method.
     fn candidates(&self, method: &str, text: &str, mut visit: impl FnMut(&Pattern, &[(u32, u32)])) {
-        let Some(&method) = self.methods.get(folded(method).as_slice()) else { return };
+        let method = match self.methods.get(folded(method).as_slice()) {
+            Some(known) => *known,
+            None if self.any => ANY,
+            None => return,
+        };
         let mut entries: SmallVec<[u32; 32]> = SmallVec::new();
         if text.bytes().any(|b| b.is_ascii_uppercase()) {
             let lower: SmallVec<[u8; 256]> = text.bytes().map(|b| b.to_ascii_lowercase()).collect();

@@ -8,9 +8,11 @@
 //! that requests have, and compiled to a short program; only what programs cannot do is left to the `regex`
 //! and `fancy-regex` engines. Nothing is compiled, locked or, as a rule, allocated while matching.
 
+mod automaton;
 mod engine;
 pub mod explanation;
 mod glob;
+pub mod inclusion;
 mod index;
 mod lint;
 mod literal;
@@ -23,13 +25,15 @@ mod required;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod value;
 
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
-pub use index::{Hits, Index};
+pub use index::{ANY_METHOD, Hits, Index};
 pub use pattern::Pattern;
+pub use value::ValuePattern;
 
 use crate::diagnostic::Finding;
 

@@ -6,16 +6,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::LazyLock;
 
+use super::automaton::Automaton;
 use super::pattern::read;
-use super::tree::{Chars, Node, Times, any, has, single};
-use super::{Hits, Index, Pattern, Strategy};
+use super::tree::has;
+use super::{ANY_METHOD, Hits, Index, Pattern, Strategy, ValuePattern};
 
 /// More places than this are not looked at for two patterns.
 const MAX_PLACES: usize = 100_000;
 /// More places than this are not looked at for all pairs of rules together: some seconds.
 const MAX_ALL_PLACES: usize = 5_000_000;
-/// Larger patterns are not walked.
-const MAX_STATES: usize = 2000;
 /// Up to so many rules, each pair is looked at; beyond, only an example of each rule.
 const MAX_PAIRED: usize = 200;
 
@@ -46,13 +45,22 @@ where
         .into_iter()
         .map(|(methods, pattern)| (methods.into_iter().map(|m| m.as_ref().to_owned()).collect(), pattern))
         .collect();
+    let mut named: Vec<&String> = rules.iter().flat_map(|(m, _)| m).filter(|m| *m != ANY_METHOD).collect();
+    named.sort_unstable_by_key(|method| method.to_ascii_lowercase());
+    named.dedup_by_key(|method| method.to_ascii_lowercase());
     let mut found: HashMap<(usize, usize), Overlap> = HashMap::new();
     let examples: Vec<Option<String>> = rules.iter().map(|(_, pattern)| example(pattern)).collect();
     let index = Index::build(rules.iter().map(|(methods, pattern)| (methods, *pattern)));
     let mut hits = Hits::default();
     for (rule, ((methods, _), url)) in rules.iter().zip(&examples).enumerate() {
         let Some(url) = url else { continue };
-        for method in methods {
+        let any = methods.iter().any(|method| method == ANY_METHOD);
+        let asked: Vec<String> = match any {
+            true if named.is_empty() => vec!["GET".to_owned()],
+            true => named.iter().map(|method| (*method).clone()).collect(),
+            false => methods.clone(),
+        };
+        for method in &asked {
             hits.clear();
             index.find(method, url, &mut hits);
             for other in hits.matched.iter().map(|other| *other as usize).filter(|other| *other != rule) {
@@ -78,8 +86,8 @@ fn pairs(rules: &[(Vec<String>, &Pattern)], lens: &[usize], found: &mut HashMap<
     let mut budget = MAX_ALL_PLACES;
     for (first, (((methods, one), left), one_len)) in all() {
         for (second, (((others, two), right), two_len)) in all().skip(first + 1) {
-            let listed = |method: &&String| others.iter().any(|other| other.eq_ignore_ascii_case(method));
-            let (Some(method), Some(left), Some(right)) = (methods.iter().find(listed), left, right) else {
+            let (Some(method), Some(left), Some(right)) = (shared_method(methods, others), left, right)
+            else {
                 continue;
             };
             if found.contains_key(&(first, second)) {
@@ -93,9 +101,36 @@ fn pairs(rules: &[(Vec<String>, &Pattern)], lens: &[usize], found: &mut HashMap<
     }
 }
 
+/// A method that both list, as the first one spells it.
+fn shared_method(one: &[String], two: &[String]) -> Option<String> {
+    let any = |list: &[String]| list.iter().any(|method| method == ANY_METHOD);
+    match (any(one), any(two)) {
+        (true, true) => Some("GET".to_owned()),
+        (true, false) => two.first().cloned(),
+        (false, true) => one.first().cloned(),
+        (false, false) => {
+            one.iter().find(|method| two.iter().any(|other| other.eq_ignore_ascii_case(method))).cloned()
+        }
+    }
+}
+
+/// A value that both patterns match, or one that the first does where there is no other.
+pub fn shared_value(one: &ValuePattern, two: Option<&ValuePattern>) -> Option<String> {
+    let Some(two) = two else {
+        let found = walk_values(&Automaton::new(one.node())?, &Automaton::anything())?;
+        return (one.is_match(&found) == Ok(true)).then_some(found);
+    };
+    let found = walk_values(&Automaton::new(one.node())?, &Automaton::new(two.node())?)?;
+    (one.is_match(&found) == Ok(true) && two.is_match(&found) == Ok(true)).then_some(found)
+}
+
+fn walk_values(one: &Automaton, two: &Automaton) -> Option<String> {
+    walk([one, two, &Automaton::anything()], "a1", 256, &mut MAX_PLACES.clone())
+}
+
 /// A URL that the pattern matches, as short as can be.
 pub fn example(pattern: &Pattern) -> Option<String> {
-    let all = Automaton { free: vec![Vec::new()], taking: vec![Some((any(), 0))], end: 0 };
+    let all = Automaton::anything();
     let really = |url: &str| pattern.is_match(url) == Ok(true);
     search(&Automaton::of(pattern)?, &all, usize::MAX, &mut MAX_PLACES.clone(), really)
 }
@@ -134,113 +169,6 @@ static URL: LazyLock<Option<Automaton>> = LazyLock::new(|| {
     );
     Automaton::new(&read(Strategy::Regexp, source).ok()?.whole())
 });
-
-/// A pattern as places and ways between them.
-#[derive(Debug, Default)]
-struct Automaton {
-    /// Ways that take no character.
-    free: Vec<Vec<u32>>,
-    /// The way that takes a character.
-    taking: Vec<Option<(Chars, u32)>>,
-    end: u32,
-}
-
-impl Automaton {
-    fn of(pattern: &Pattern) -> Option<Self> {
-        let (strategy, source) = pattern.key();
-        Self::new(&read(strategy, source).ok()?.whole())
-    }
-
-    fn new(node: &Node) -> Option<Self> {
-        let mut all = Self::default();
-        let start = all.place()?;
-        all.end = all.add(node, start)?;
-        Some(all)
-    }
-
-    fn place(&mut self) -> Option<u32> {
-        if self.free.len() >= MAX_STATES {
-            return None;
-        }
-        self.free.push(Vec::new());
-        self.taking.push(None);
-        u32::try_from(self.free.len() - 1).ok()
-    }
-
-    fn free(&mut self, from: u32, to: u32) {
-        if let Some(ways) = self.free.get_mut(from as usize) {
-            ways.push(to);
-        }
-    }
-
-    fn take(&mut self, from: u32, chars: Chars) -> Option<u32> {
-        let to = self.place()?;
-        *self.taking.get_mut(from as usize)? = Some((chars, to));
-        Some(to)
-    }
-
-    /// Adds `node` after `from` and gives where it ends, a place without ways on.
-    fn add(&mut self, node: &Node, from: u32) -> Option<u32> {
-        match node {
-            // What is only looked at is left to the test of what was found.
-            Node::Empty | Node::At(_) | Node::Around(..) => Some(from),
-            Node::Text(text) => text.chars().try_fold(from, |from, c| self.take(from, single(c))),
-            Node::One(chars) => self.take(from, chars.clone()),
-            Node::Capture(_, part) | Node::Atomic(part) => self.add(part, from),
-            Node::Sequence(parts) => parts.iter().try_fold(from, |from, part| self.add(part, from)),
-            Node::Choice(branches) => {
-                let mut ends = Vec::new();
-                for branch in branches {
-                    let start = self.place()?;
-                    self.free(from, start);
-                    ends.push(self.add(branch, start)?);
-                }
-                let end = self.place()?;
-                for last in ends {
-                    self.free(last, end);
-                }
-                Some(end)
-            }
-            Node::Repeat(part, Times { min, max, .. }) => {
-                let mut from = from;
-                for _ in 0..*min {
-                    from = self.add(part, from)?;
-                }
-                let end = self.place()?;
-                match max {
-                    None => {
-                        let round = self.place()?;
-                        self.free(from, round);
-                        self.free(round, end);
-                        let start = self.place()?;
-                        self.free(round, start);
-                        let last = self.add(part, start)?;
-                        self.free(last, round);
-                    }
-                    Some(max) => {
-                        for _ in *min..*max {
-                            self.free(from, end);
-                            let start = self.place()?;
-                            self.free(from, start);
-                            from = self.add(part, start)?;
-                        }
-                        self.free(from, end);
-                    }
-                }
-                Some(end)
-            }
-            Node::Again(..) | Node::Condition(..) => None,
-        }
-    }
-
-    fn taking(&self, place: u32) -> Option<(&Chars, u32)> {
-        self.taking.get(place as usize)?.as_ref().map(|(chars, to)| (chars, *to))
-    }
-
-    fn free_ways(&self, place: u32) -> &[u32] {
-        self.free.get(place as usize).map(Vec::as_slice).unwrap_or_default()
-    }
-}
 
 /// A place in each automaton.
 type Places = [u32; 3];

@@ -38,10 +38,28 @@ struct Compiled {
     names: Box<[(Box<str>, u16)]>,
 }
 
+/// What runs.
 #[derive(Debug)]
-enum Matcher {
+pub(super) enum Matcher {
     Program(Program),
     Engine(Box<Engine>),
+}
+
+impl Matcher {
+    /// Compiles `node`, which has `slots` capture groups, followed by `end`.
+    pub(super) fn compile(node: &Node, slots: usize, end: Place) -> Result<Self, String> {
+        match program::compile(node, slots, Some(end)) {
+            Some(program) => Ok(Self::Program(program)),
+            None => Ok(Self::Engine(Box::new(Engine::compile(node, slots, Some(end))?))),
+        }
+    }
+
+    pub(super) fn is_match(&self, text: &str) -> Result<bool, TooCostly> {
+        match self {
+            Self::Program(program) => Ok(program.is_match(text)?),
+            Self::Engine(engine) => engine.is_match(text),
+        }
+    }
 }
 
 /// A piece of a pattern as it was understood.
@@ -184,13 +202,8 @@ impl Pattern {
         let reading = read(strategy, source).map_err(|fault| fault.error("bad-pattern"))?;
         let node = reading.whole();
         let required = Required::of(&node);
-        let matcher = match program::compile(&node, reading.slots, Some(reading.end)) {
-            Some(program) => Matcher::Program(program),
-            None => Matcher::Engine(Box::new(
-                Engine::compile(&node, reading.slots, Some(reading.end))
-                    .map_err(|message| Fault::new(message, 0..source.len()).error("bad-pattern"))?,
-            )),
-        };
+        let matcher = Matcher::compile(&node, reading.slots, reading.end)
+            .map_err(|message| Fault::new(message, 0..source.len()).error("bad-pattern"))?;
         let mut warnings = reading.warnings;
         let backtracks = matches!(&matcher, Matcher::Engine(engine) if engine.backtracks());
         lint::repetitions(&reading.parts, backtracks, &mut warnings);
@@ -204,6 +217,32 @@ impl Pattern {
             names: reading.names.into_iter().map(|(name, slot)| (name.into(), slot)).collect(),
         };
         Ok((Self(Arc::new(compiled)), warnings))
+    }
+
+    /// A pattern that matches whatever one that cannot be compiled may have been meant to match: the fragments
+    /// at fault match anything, or all that comes after the first one where even they cannot be told apart.
+    pub fn stand_in(strategy: Strategy, source: &str) -> Option<Self> {
+        let anything = match strategy {
+            Strategy::Regexp => "<(?s).*>",
+            Strategy::Glob => "<**>",
+        };
+        let compiled = |source: &str| Self::compile(strategy, source).ok().map(|(pattern, _)| pattern);
+        let by_fragment = split(source).ok().and_then(|pieces| {
+            let text = |span: &Range<usize>| source.get(span.clone()).unwrap_or_default();
+            let pieces = pieces.iter().map(|piece| match piece {
+                Piece::Literal(span) => text(span).to_owned(),
+                Piece::Fragment(span) => {
+                    let fragment = format!("<{}>", text(span));
+                    if compiled(&fragment).is_some() { fragment } else { anything.to_owned() }
+                }
+            });
+            compiled(&pieces.collect::<String>())
+        });
+        let by_beginning = || {
+            let literal = source.split(['<', '>']).next().unwrap_or_default();
+            compiled(&format!("{literal}{anything}"))
+        };
+        by_fragment.or_else(by_beginning).or_else(|| compiled(anything))
     }
 
     /// The pattern as it was written.
@@ -224,10 +263,7 @@ impl Pattern {
 
     /// Whether `text`, a canonical `scheme://host/path`, matches.
     pub fn is_match(&self, text: &str) -> Result<bool, TooCostly> {
-        match &self.0.matcher {
-            Matcher::Program(program) => Ok(program.is_match(text)?),
-            Matcher::Engine(engine) => engine.is_match(text),
-        }
+        self.0.matcher.is_match(text)
     }
 
     /// What templates see as `RegexpCaptureGroups`, if `text` matches. Globs have none.

@@ -7,8 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::files::Files;
 use crate::cache::Cache;
 use crate::keys::JwksStore;
+use crate::request::body::BodyRoom;
 use crate::upstream::Fetch;
 use crate::upstream::calls::Calls;
+use crate::upstream::tls::Outbound;
 
 /// What all workers share and what outlives a reload: key sets, caches, calls under way.
 #[derive(Clone)]
@@ -21,6 +23,10 @@ pub struct Shared {
     pub calls: Arc<Calls>,
     /// Files that handlers read, as last read without error.
     pub files: Arc<Files>,
+    /// Room for the bodies of requests that are kept while they are decided on.
+    pub bodies: BodyRoom,
+    /// Whom calls out trust.
+    pub outbound: Arc<Outbound>,
 }
 
 impl Shared {
@@ -31,6 +37,8 @@ impl Shared {
             cache: Arc::new(Cache::new(cache_bytes)),
             calls: Arc::default(),
             files: Arc::default(),
+            bodies: BodyRoom::default(),
+            outbound: Arc::default(),
         }
     }
 }

@@ -97,7 +97,10 @@ impl Denial {
             Self::NoRule => "Requested url does not match any rules",
             Self::SeveralRules { .. } => "Expected exactly one rule but found multiple rules",
             Self::BadRequest { .. } => "The request was malformed or contained invalid parameters",
-            Self::Unauthenticated { .. } => "Access credentials are invalid",
+            // Oathkeeper says so of what it cannot check, too.
+            Self::Unauthenticated { .. } | Self::CouldNotDecide { status: 401, .. } => {
+                "Access credentials are invalid"
+            }
             Self::Forbidden { .. } => "Access credentials are not sufficient to access this resource",
             Self::TooManyRequests { .. } => "Too many requests",
             Self::CouldNotDecide { status: 408 | 413, .. } => "The body of the request could not be read",

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::context::Context;
+use super::cors;
 use super::denial::{Denial, Detail};
 use super::errors::select::{self, ErrorStep};
 use super::grant::{Grant, Reply};
 use super::handler::{Authentication, Exchange};
-use super::session::{Session, nobody};
-use crate::matcher::Strategy;
+use super::session::{Matched, Session, nobody};
+use crate::matcher::{Captures, Strategy};
 use crate::request::AccessRequest;
 use crate::rule::spec::OnFailure;
 use crate::rule::{Hit, Rule, RuleSet};
@@ -19,6 +22,20 @@ pub struct Engine {
     rules: RuleSet,
     fallback: Vec<ErrorStep>,
     first_match_wins: bool,
+    preflight: Preflight,
+}
+
+/// `access_rules.preflight`: what becomes of the question that a browser asks before a request to another origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preflight {
+    /// It is a request like any other.
+    #[default]
+    Rules,
+    /// It is answered by the `cors` of the rule for the request that it announces.
+    Answer,
+    /// The upstream answers it.
+    Allow,
 }
 
 /// How a decision ended.
@@ -57,7 +74,14 @@ type Refused = (Denial, Option<Stage>);
 impl Engine {
     /// Puts an engine together.
     pub fn new(rules: RuleSet, fallback: Vec<ErrorStep>, first_match_wins: bool) -> Self {
-        Self { rules, fallback, first_match_wins }
+        Self { rules, fallback, first_match_wins, preflight: Preflight::default() }
+    }
+
+    /// The same with another way to treat preflights.
+    #[must_use]
+    pub fn with_preflight(mut self, preflight: Preflight) -> Self {
+        self.preflight = preflight;
+        self
     }
 
     /// The rules it decides by.
@@ -67,13 +91,23 @@ impl Engine {
 
     /// Decides on a request.
     pub async fn decide(&self, request: &AccessRequest<'_>, context: &Context) -> Decision {
+        if self.preflight != Preflight::Rules
+            && let Some(decision) = self.decide_preflight(request)
+        {
+            return decision;
+        }
         let hit = match self.rules.find(request) {
             Ok(Some(hit)) => hit,
             Ok(None) => return self.refuse(None, (Denial::NoRule, None), None, request),
             Err(denial) => return self.refuse(None, (denial, None), None, request),
         };
-        let Hit { rule, captures, matched } = hit;
-        let glob = rule.pattern.as_ref().is_some_and(|p| p.strategy() == Strategy::Glob);
+        let glob = hit.pattern().is_some_and(|p| p.strategy() == Strategy::Glob);
+        let captures = if hit.rule.uses_captures() { hit.captures(request) } else { Ok(Captures::default()) };
+        let Hit { rule, matched, .. } = hit;
+        let captures = match captures {
+            Ok(captures) => captures,
+            Err(denial) => return self.refuse(Some(rule), (denial, None), None, request),
+        };
         let mut session = Session::new(captures, matched);
         session.glob = glob;
         let mut exchange = Exchange { request, session, context };
@@ -84,6 +118,33 @@ impl Engine {
             }
             Err(refused) => self.refuse(Some(rule), refused, Some(&exchange.session), request),
         }
+    }
+
+    /// Decides on a preflight (Fetch standard, section 3.2.2) without asking who is calling: it carries no
+    /// credentials. `None` for what is none, and where the rule for the announced request leaves it to the rules.
+    fn decide_preflight(&self, request: &AccessRequest<'_>) -> Option<Decision> {
+        let headers = request.headers();
+        let method = cors::announced(request.method(), headers)?;
+        headers.first("origin").filter(|origin| !origin.is_empty())?;
+        let rule = match self.rules.find_for(request, method) {
+            Ok(hit) => hit.map(|hit| hit.rule).filter(|rule| rule.may_grant())?,
+            Err(denial) => return Some(self.refuse(None, (denial, None), None, request)),
+        };
+        let mut session = Session::new(Captures::default(), Matched::Primary);
+        if self.preflight == Preflight::Allow {
+            let outcome = Ok(Grant::new(Arc::clone(&rule), session));
+            return Some(Decision { rule: Some(rule), outcome });
+        }
+        let (fields, allowed) = rule.cors.as_ref()?.preflight(headers);
+        if !allowed {
+            let why = Detail::id("preflight-refused").public("The cross-origin request is not allowed.");
+            return Some(self.refuse(Some(rule), (Denial::Forbidden { why }, None), None, request));
+        }
+        for (name, value) in fields {
+            session.headers.set(name, value);
+        }
+        let outcome = Ok(Grant::answered(Arc::clone(&rule), session));
+        Some(Decision { rule: Some(rule), outcome })
     }
 
     /// Shapes the answer to a request that could not even be read.
@@ -99,7 +160,13 @@ impl Engine {
         request: &AccessRequest<'_>,
     ) -> Decision {
         let steps = rule.as_ref().map(|r| r.errors.as_slice()).unwrap_or_default();
-        let reply = select::answer(steps, &self.fallback, self.first_match_wins, &denial, request);
+        let mut reply = select::answer(steps, &self.fallback, self.first_match_wins, &denial, request);
+        // Without these a page learns nothing of a refusal, not even its status.
+        if let Some(cors) = rule.as_ref().and_then(|rule| rule.cors.as_ref())
+            && request.headers().first("origin").is_some()
+        {
+            cors.add_headers(request.headers(), &mut reply.headers);
+        }
         let subject = session.map_or_else(nobody, |s| Arc::clone(&s.subject));
         Decision { rule, outcome: Err(Refusal { denial, stage, subject, reply }) }
     }
@@ -159,3 +226,6 @@ async fn authenticate(rule: &Rule, exchange: &mut Exchange<'_>) -> Result<(), Re
 fn empty(message: &'static str) -> Denial {
     Denial::Misconfigured { message: message.into(), why: Detail::id("invalid-rule") }
 }
+
+#[cfg(test)]
+mod tests;

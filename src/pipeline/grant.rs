@@ -14,11 +14,22 @@ use crate::rule::Rule;
 pub struct Grant {
     rule: Arc<Rule>,
     session: Session,
+    status: u16,
 }
 
 impl Grant {
     pub(super) fn new(rule: Arc<Rule>, session: Session) -> Self {
-        Self { rule, session }
+        Self { rule, session, status: 200 }
+    }
+
+    /// A yes to a preflight that was answered here: its status is that of a whole answer, 204.
+    pub(super) fn answered(rule: Arc<Rule>, session: Session) -> Self {
+        Self { rule, session, status: 204 }
+    }
+
+    /// The status that says yes, as far as the gateway takes any 2xx for one.
+    pub fn status(&self) -> u16 {
+        self.status
     }
 
     /// The rule that let the request pass.

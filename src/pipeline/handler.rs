@@ -51,7 +51,8 @@ pub enum Authentication {
     NotResponsible,
 }
 
-/// Who is calling?
+/// Who is calling? The answer does not depend on the capture groups of the rule's pattern, which may not be
+/// there.
 pub trait Authenticator: Send + Sync {
     /// Sets subject and extra of the session, or says that it is not responsible. A denial ends the chain.
     fn authenticate<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Answer<'a, Authentication>;
@@ -61,6 +62,12 @@ pub trait Authenticator: Send + Sync {
 pub trait Authorizer: Send + Sync {
     /// Lets the request pass or denies it.
     fn authorize<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Answer<'a, ()>;
+
+    /// Whether it may look at the capture groups of the rule's pattern: they are only worked out for a rule
+    /// one of whose steps may.
+    fn uses_captures(&self) -> bool {
+        true
+    }
 
     /// Names of headers that this authorizer may set, so that a client's own can be kept out.
     fn header_names(&self) -> Vec<http::HeaderName> {
@@ -72,6 +79,12 @@ pub trait Authorizer: Send + Sync {
 pub trait Mutator: Send + Sync {
     /// Writes to the session.
     fn mutate<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Answer<'a, ()>;
+
+    /// Whether it may look at the capture groups of the rule's pattern: they are only worked out for a rule
+    /// one of whose steps may.
+    fn uses_captures(&self) -> bool {
+        true
+    }
 
     /// Names of headers that this mutator may set, so that a client's own can be kept out.
     fn header_names(&self) -> Vec<http::HeaderName> {

@@ -7,6 +7,7 @@
 pub mod authn;
 pub mod authz;
 pub mod context;
+pub mod cors;
 pub mod denial;
 mod engine;
 pub mod errors;
@@ -27,7 +28,7 @@ use serde_json::Value;
 
 pub use context::{Context, Shared};
 pub use denial::{Denial, Detail};
-pub use engine::{Decision, Engine, Refusal, Stage};
+pub use engine::{Decision, Engine, Preflight, Refusal, Stage};
 pub use grant::{Grant, Reply};
 pub use handler::{Answer, Authentication, Exchange};
 pub use session::Session;

@@ -1,17 +1,20 @@
 //! Session: what the pipeline knows so far about who is calling, and what the upstream shall be told.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 use crate::matcher::Captures;
 
-static NOBODY: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(""));
+thread_local! {
+    /// One for each worker: they would take one count in turns, for every request.
+    static NOBODY: Arc<str> = Arc::from("");
+}
 
 /// The subject before anybody is known: empty, and shared.
 pub fn nobody() -> Arc<str> {
-    Arc::clone(&NOBODY)
+    NOBODY.with(Arc::clone)
 }
 
 /// Who is calling and what the answer will carry. Oathkeeper's `AuthenticationSession`.
@@ -99,6 +102,11 @@ impl HeaderList {
                 None => self.set(name.clone(), value.clone()),
             }
         }
+    }
+
+    /// Makes room for so many headers more.
+    pub fn reserve(&mut self, more: usize) {
+        self.0.reserve(more);
     }
 
     /// The first value of a header.

@@ -11,7 +11,7 @@ use crate::config::{self, Config, Sources, merge};
 use crate::diagnostic::{Report, Source};
 use crate::request::headers::HeaderFields;
 use crate::request::{AccessRequest, Body, Origin, Part, Parts};
-use crate::rule::{compile, load};
+use crate::rule::{Substitution, compile, load};
 use crate::upstream::fake::FakeFetch;
 
 /// When trials begin.
@@ -132,7 +132,8 @@ impl Trial {
 fn built(config: &Config, rule: &Value, shared: &Shared) -> (Engine, Report) {
     let text = json!([rule]).to_string();
     let source = Source { name: "rules.json".to_owned(), path: None, text: Some(text.into()) };
-    let document = load::decode(Arc::new(source)).unwrap_or_else(|report| panic!("{:?}", report.to_lines()));
+    let document = load::decode(Arc::new(source), &Substitution::default())
+        .unwrap_or_else(|report| panic!("{:?}", report.to_lines()));
     compile::engine(config, [&document], shared)
 }
 
@@ -153,7 +154,7 @@ pub(crate) struct Ask<'a> {
     pub method: &'a str,
     pub target: &'a str,
     pub headers: &'a [(&'a str, &'a str)],
-    pub body: Option<&'a dyn Body>,
+    pub body: Option<&'a Body>,
 }
 
 impl Default for Ask<'_> {

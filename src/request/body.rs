@@ -1,18 +1,27 @@
-//! Body: what the client sent beside its header fields, read when a handler first asks for it and kept for
-//! all who ask later.
+//! Body: what the client sent beside its header fields. Nobody has to read it, and it is never collected whole
+//! unless it is short.
+//!
+//! A handler [opens](Body::open) it. A short body that comes at once is handed out whole, to all who ask. Any
+//! other is handed out in [`Pieces`] while it comes. What has passed is kept as long as it is short, so that
+//! the pieces can be [rewound](Pieces::rewind) and a later handler gets the same; a longer body passes once.
 
-use std::cell::Cell;
+mod room;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::future::LocalBoxFuture;
 use futures_util::{Stream, StreamExt as _};
+use tokio::time::{Instant, timeout_at};
 
-/// The client's body. Nobody has to read it.
-pub trait Body {
-    /// The whole body, of at most `limit` bytes. Waits for as long as the client takes, so the caller sets
-    /// the deadline; a body whose reading was given up is gone.
-    fn whole(&self, limit: usize) -> LocalBoxFuture<'_, Result<Bytes, BodyError>>;
-}
+pub use room::BodyRoom;
+use room::Place;
+
+/// The longest body that is kept.
+pub const SHORT: usize = 64 * 1024;
 
 /// Why there is no body to work with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,139 +32,261 @@ pub enum BodyError {
         /// The limit.
         limit: usize,
     },
-    /// It ended before its end, or reading it was given up.
+    /// It did not come in time.
+    #[error("the body did not come in time")]
+    TooSlow,
+    /// It ended before its end.
     #[error("the body broke off")]
     BrokenOff,
+    /// It was passed on before, and was too long to be kept.
+    #[error("the body was passed on before and is too long to be kept")]
+    PassedOn,
 }
 
-/// A body that comes in pieces.
-pub struct Streamed<S> {
-    state: Cell<State<S>>,
+impl BodyError {
+    /// Stable kebab-case id, for logs.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => "body-too-long",
+            Self::TooSlow => "body-too-slow",
+            Self::BrokenOff => "body-broke-off",
+            Self::PassedOn => "body-passed-on",
+        }
+    }
+}
+
+/// The client's body.
+pub struct Body {
+    shared: Rc<RefCell<Shared>>,
     promised: Option<u64>,
 }
 
-enum State<S> {
-    Unread(S),
-    Read(Bytes),
-    Gone(BodyError),
+/// A body that was opened.
+#[derive(Debug)]
+pub enum Opened {
+    /// All of it.
+    Whole(Bytes),
+    /// What is to be passed on while it comes.
+    Pieces(Pieces),
 }
 
-/// What is left behind while somebody reads.
-impl<S> Default for State<S> {
-    fn default() -> Self {
-        Self::Gone(BodyError::BrokenOff)
+/// A body while it comes. Clones are the same reader: what one took, no other gets.
+#[derive(Clone)]
+pub struct Pieces {
+    shared: Rc<RefCell<Shared>>,
+    at: Rc<Cell<u64>>,
+    limit: usize,
+    promised: Option<u64>,
+}
+
+type Source = Box<dyn Stream<Item = Result<Bytes, ()>> + Unpin>;
+
+/// What all readers of a body have in common.
+struct Shared {
+    source: Source,
+    /// The first bytes, or nothing any more.
+    kept: BytesMut,
+    /// What these take of the room for all bodies.
+    place: Place,
+    /// A piece that came and was handed to nobody yet.
+    ahead: Option<Bytes>,
+    /// How many bytes were kept or handed out.
+    came: u64,
+    /// How it ended.
+    ended: Option<Result<(), BodyError>>,
+    /// Whether somebody waits for the client.
+    awaited: bool,
+}
+
+impl Body {
+    /// A body that comes out of `source`. `promised` is its length by its header fields, where they say; `room` is
+    /// shared by all bodies that are kept at the same time.
+    pub fn new<E>(
+        source: impl Stream<Item = Result<Bytes, E>> + Unpin + 'static,
+        promised: Option<u64>,
+        room: &BodyRoom,
+    ) -> Self {
+        let shared = Shared {
+            source: Box::new(source.map(|piece| piece.map_err(drop))),
+            kept: BytesMut::new(),
+            place: room.place(),
+            ahead: None,
+            came: 0,
+            ended: None,
+            awaited: false,
+        };
+        Self { shared: Rc::new(RefCell::new(shared)), promised }
     }
-}
 
-impl<S> Streamed<S> {
-    /// A body that comes out of `pieces`. `promised` is its length by its header fields, where they say.
-    pub fn new(pieces: S, promised: Option<u64>) -> Self {
-        Self { state: Cell::new(State::Unread(pieces)), promised }
-    }
-}
-
-impl<S, E> Body for Streamed<S>
-where
-    S: Stream<Item = Result<Bytes, E>> + Unpin,
-{
-    fn whole(&self, limit: usize) -> LocalBoxFuture<'_, Result<Bytes, BodyError>> {
-        Box::pin(async move {
-            let state = match self.state.take() {
-                State::Unread(pieces) if self.promised.is_some_and(|length| length > limit as u64) => {
-                    self.state.set(State::Unread(pieces));
-                    return Err(BodyError::TooLong { limit });
-                }
-                State::Unread(pieces) => match collect(pieces, limit).await {
-                    Ok(bytes) => State::Read(bytes),
-                    Err(error) => State::Gone(error),
-                },
-                known => known,
-            };
-            let answer = match &state {
-                State::Read(bytes) if bytes.len() > limit => Err(BodyError::TooLong { limit }),
-                State::Read(bytes) => Ok(bytes.clone()),
-                State::Gone(error) => Err(*error),
-                State::Unread(_) => Err(BodyError::BrokenOff),
-            };
-            self.state.set(state);
-            answer
-        })
-    }
-}
-
-async fn collect<S, E>(mut pieces: S, limit: usize) -> Result<Bytes, BodyError>
-where
-    S: Stream<Item = Result<Bytes, E>> + Unpin,
-{
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|_| BodyError::BrokenOff)?;
-        if first.len().max(all.len()).saturating_add(piece.len()) > limit {
+    /// Opens a body of at most `limit` bytes. Waits until all of it came, it proves not to be short, or `patience`
+    /// is over; then it is handed out as it comes.
+    pub async fn open(&self, limit: usize, patience: Instant) -> Result<Opened, BodyError> {
+        if self.promised.is_some_and(|length| length > limit as u64) {
             return Err(BodyError::TooLong { limit });
         }
-        // Most bodies come in one piece, which need not be copied.
-        if first.is_empty() && all.is_empty() {
-            first = piece;
-            continue;
+        if self.promised.is_none_or(|length| length <= SHORT as u64) {
+            let gather = poll_fn(|cx| self.shared.borrow_mut().poll_gather(limit, cx));
+            // Late, it is passed on as it comes.
+            let _ = timeout_at(patience, gather).await;
         }
-        if all.is_empty() {
-            all.extend_from_slice(&first);
+        let mut shared = self.shared.borrow_mut();
+        shared.awaited = false;
+        if !shared.keeps_all() {
+            return Err(BodyError::PassedOn);
         }
-        all.extend_from_slice(&piece);
+        if shared.kept.len() > limit {
+            return Err(BodyError::TooLong { limit });
+        }
+        let ended = if shared.ahead.is_some() { None } else { shared.ended };
+        match ended {
+            Some(Ok(())) => Ok(Opened::Whole(Bytes::copy_from_slice(&shared.kept))),
+            Some(Err(error)) => Err(error),
+            None => Ok(Opened::Pieces(Pieces {
+                shared: Rc::clone(&self.shared),
+                at: Rc::default(),
+                limit,
+                promised: self.promised,
+            })),
+        }
     }
-    Ok(if all.is_empty() { first } else { all.freeze() })
+
+    /// Reads what is left, for nobody.
+    pub async fn discard(&self) {
+        poll_fn(|cx| {
+            let mut shared = self.shared.borrow_mut();
+            while shared.ended.is_none() {
+                if shared.poll_next(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+impl Pieces {
+    /// The next piece, `None` after the last.
+    pub fn poll_piece(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let mut shared = self.shared.borrow_mut();
+        let at = self.at.get();
+        let piece = if at < shared.came {
+            if !shared.keeps_all() {
+                return Poll::Ready(Some(Err(BodyError::PassedOn)));
+            }
+            let kept = usize::try_from(at).ok().and_then(|at| shared.kept.get(at..));
+            Bytes::copy_from_slice(kept.unwrap_or_default())
+        } else {
+            match shared.ended {
+                Some(Ok(())) => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => {}
+            }
+            match shared.poll_next(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(shared.ended.and_then(Result::err).map(Err)),
+                Poll::Ready(Some(piece)) => piece,
+            }
+        };
+        let at = at + piece.len() as u64;
+        self.at.set(at);
+        if at > self.limit as u64 {
+            return Poll::Ready(Some(Err(BodyError::TooLong { limit: self.limit })));
+        }
+        Poll::Ready(Some(Ok(piece)))
+    }
+
+    /// The next piece, `None` after the last.
+    pub async fn next(&self) -> Option<Result<Bytes, BodyError>> {
+        poll_fn(|cx| self.poll_piece(cx)).await
+    }
+
+    /// Begins anew, if everything that was read is still there.
+    pub fn rewind(&self) -> bool {
+        let can = self.at.get() == 0 || self.shared.borrow().keeps_all();
+        if can {
+            self.at.set(0);
+        }
+        can
+    }
+
+    /// Whether it is the client who keeps everybody waiting.
+    pub fn is_awaited(&self) -> bool {
+        self.shared.borrow().awaited
+    }
+
+    /// How long it is by its header fields, where they say.
+    pub fn promised(&self) -> Option<u64> {
+        self.promised
+    }
+}
+
+impl fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pieces").field("at", &self.at.get()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Whether everything that came is still there.
+    fn keeps_all(&self) -> bool {
+        self.came == self.kept.len() as u64
+    }
+
+    /// Reads until the body ended, is longer than `limit` or is too long to be kept.
+    fn poll_gather(&mut self, limit: usize, cx: &mut Context<'_>) -> Poll<()> {
+        while self.ended.is_none() && self.ahead.is_none() && self.keeps_all() && self.kept.len() <= limit {
+            match self.poll_source(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(piece)) if !self.keep(&piece) => self.ahead = Some(piece),
+                Poll::Ready(_) => {}
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// One more piece for a reader; `None` when it ended, as `ended` says.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let next = match self.ahead.take() {
+            Some(piece) => Poll::Ready(Some(piece)),
+            None => self.poll_source(cx),
+        };
+        if let Poll::Ready(Some(piece)) = &next
+            && !(self.keeps_all() && self.keep(piece))
+        {
+            self.kept = BytesMut::new();
+            self.place.clear();
+            self.came += piece.len() as u64;
+        }
+        next
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let next = self.source.poll_next_unpin(cx);
+        self.awaited = next.is_pending();
+        next.map(|next| match next {
+            Some(Ok(piece)) => Some(piece),
+            Some(Err(())) => {
+                self.ended = Some(Err(BodyError::BrokenOff));
+                None
+            }
+            None => {
+                self.ended = Some(Ok(()));
+                None
+            }
+        })
+    }
+
+    /// Keeps a piece, if there is room for it.
+    fn keep(&mut self, piece: &Bytes) -> bool {
+        let fits = self.kept.len() + piece.len() <= SHORT && self.place.extend(piece.len());
+        if fits {
+            self.kept.extend_from_slice(piece);
+            self.came += piece.len() as u64;
+        }
+        fits
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use futures_util::stream::{self, BoxStream};
-
-    use super::*;
-
-    fn streamed(pieces: &[Result<&'static str, ()>]) -> Streamed<BoxStream<'static, Result<Bytes, ()>>> {
-        let pieces: Vec<_> =
-            pieces.iter().map(|p| p.map(|text| Bytes::from_static(text.as_bytes()))).collect();
-        Streamed::new(stream::iter(pieces).boxed(), None)
-    }
-
-    #[tokio::test]
-    async fn a_body_is_read_once_and_handed_to_all_who_ask() {
-        let text = |body: Result<Bytes, BodyError>| body.map(|b| String::from_utf8(b.to_vec()).unwrap());
-        let too_long = |limit| Err(BodyError::TooLong { limit });
-        for (pieces, limit, want) in [
-            (&[][..], 0, Ok("")),
-            (&[Ok("abc")], 3, Ok("abc")),
-            (&[Ok("abc")], 2, too_long(2)),
-            (&[Ok(""), Ok("ab"), Ok(""), Ok("c"), Ok("de")], 5, Ok("abcde")),
-            (&[Ok("ab"), Ok("c"), Ok("de")], 4, too_long(4)),
-            (&[Ok("ab"), Err(())], 9, Err(BodyError::BrokenOff)),
-        ] {
-            let body = streamed(pieces);
-            let want = want.map(str::to_owned);
-            assert_eq!(text(body.whole(limit).await), want, "{pieces:?} {limit}");
-            assert_eq!(text(body.whole(limit).await), want, "again: {pieces:?} {limit}");
-        }
-        let body = streamed(&[Ok("ab"), Ok("c")]);
-        assert!(body.whole(3).await.is_ok());
-        assert_eq!(body.whole(2).await, Err(BodyError::TooLong { limit: 2 }), "a later one may want less");
-    }
-
-    #[tokio::test]
-    async fn a_body_that_promises_to_be_too_long_is_not_read() {
-        let pieces = stream::once(async { Ok::<_, ()>(Bytes::from_static(b"abc")) }).boxed();
-        let body = Streamed::new(pieces, Some(3));
-        assert_eq!(body.whole(2).await, Err(BodyError::TooLong { limit: 2 }));
-        assert_eq!(body.whole(3).await.unwrap(), "abc", "but can still be");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_body_whose_reading_was_given_up_is_gone() {
-        let pieces = stream::iter([Ok::<_, ()>(Bytes::from_static(b"a"))]).chain(stream::pending()).boxed();
-        let body = Streamed::new(pieces, None);
-        assert!(tokio::time::timeout(Duration::from_secs(1), body.whole(9)).await.is_err());
-        assert_eq!(body.whole(9).await, Err(BodyError::BrokenOff));
-    }
-}
+mod tests;

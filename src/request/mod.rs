@@ -113,7 +113,7 @@ pub struct AccessRequest<'r> {
     parts: Parts<'r>,
     readings: SmallVec<[Reading; 1]>,
     headers: &'r dyn Headers,
-    body: Option<&'r dyn Body>,
+    body: Option<&'r Body>,
 }
 
 /// One way to read the request's URL: `scheme://host/path`, all canonical.
@@ -137,9 +137,11 @@ impl<'r> AccessRequest<'r> {
     /// Makes the canonical form. A host, scheme or path that no rule could mean leaves the request without
     /// any [`Reading`], so that no rule matches it.
     pub fn new(parts: Parts<'r>, headers: &'r dyn Headers) -> Result<Self, BadRequest> {
-        let scheme = host::canonical_scheme(&parts.scheme.value);
-        let mut readings = SmallVec::new();
         let raw = parts.path.value.as_ref();
+        // `a/..` is not the root, whatever is left of it.
+        let below_root = raw.is_empty() || raw.starts_with(b"/");
+        let scheme = host::canonical_scheme(&parts.scheme.value).filter(|_| below_root);
+        let mut readings = SmallVec::new();
         if let Some((text, trailing_slash)) = path::already_canonical(raw) {
             readings.extend(scheme.and_then(|s| Reading::new(&s, &parts.host.value, text, trailing_slash)));
         } else {
@@ -158,8 +160,8 @@ impl<'r> AccessRequest<'r> {
 
     /// The same with the client's body.
     #[must_use]
-    pub fn with_body(mut self, body: &'r dyn Body) -> Self {
-        self.body = Some(body);
+    pub fn with_body(mut self, body: impl Into<Option<&'r Body>>) -> Self {
+        self.body = body.into();
         self
     }
 
@@ -217,7 +219,7 @@ impl<'r> AccessRequest<'r> {
     }
 
     /// The client's body, where the gateway handed one on.
-    pub fn body(&self) -> Option<&'r dyn Body> {
+    pub fn body(&self) -> Option<&'r Body> {
         self.body
     }
 

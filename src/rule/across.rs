@@ -7,13 +7,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Rule;
-use super::spec::MatchSpec;
-use crate::diagnostic::{Finding, Report};
+use super::policy::{OnMultipleMatches, Policy};
+use super::spec::{MatchSpec, MoreSpec};
+use crate::diagnostic::text::quote;
+use crate::diagnostic::{Finding, Report, Source};
 
 /// Adds what is wrong with rules beside each other. Each finding is about the later rule.
-pub fn check(rules: &[Arc<Rule>], report: &mut Report) {
+pub fn check(rules: &[Arc<Rule>], policy: &Policy, report: &mut Report) {
     let mut ids: HashMap<&str, &Rule> = HashMap::new();
-    let mut matches: HashMap<(&str, String), &Rule> = HashMap::new();
+    let mut matches: HashMap<Request<'_>, &Rule> = HashMap::new();
     for rule in rules {
         let mut add = |finding: Finding| {
             let id = (!rule.id().is_empty()).then(|| rule.id());
@@ -28,32 +30,82 @@ pub fn check(rules: &[Arc<Rule>], report: &mut Report) {
                 "give each rule its own id: the API shows only the first, and logs do not tell them apart",
             ));
         }
-        let mut twice: Vec<(&str, &Rule)> = Vec::new();
-        for (method, url) in requests(rule) {
-            if let Some(first) = first(&mut matches, (url, method.to_ascii_uppercase()), rule) {
-                twice.push((method, first));
+        let mut twice: Vec<Twice<'_>> = Vec::new();
+        for request in requests(rule) {
+            let (method, pointer) = (request.written, request.pointer.clone());
+            if let Some(first) = first(&mut matches, request, rule) {
+                twice.push(Twice { method, pointer, first });
             }
         }
-        if let Some((_, one)) = twice.first() {
-            add(same_match(rule, one, &twice));
+        if let Some(finding) = same_match(rule, &twice, policy) {
+            add(finding);
+        }
+        if rule.spec.priority.is_some() && policy.on_multiple_matches != OnMultipleMatches::Priority {
+            add(Finding::warning("without-effect", "/priority", "`priority` has no effect")
+                .at_key()
+                .help("it counts with `access_rules.on_multiple_matches: priority`"));
         }
     }
+    check_default(rules, policy, report);
 }
 
-fn same_match(rule: &Rule, one: &Rule, twice: &[(&str, &Rule)]) -> Finding {
-    if is_same(rule, one) {
+/// The rule for requests that no other is for must be there, and only once.
+fn check_default(rules: &[Arc<Rule>], policy: &Policy, report: &mut Report) {
+    let Some(id) = &policy.default_rule else { return };
+    let finding = match rules.iter().filter(|rule| rule.id() == id).count() {
+        1 => return,
+        0 => Finding::error("unknown-rule", "", format!("no rule has the id {}", quote(id)))
+            .help("until there is one, requests that no rule matches are answered with 404"),
+        _ => Finding::error("duplicate-id", "", format!("several rules have the id {}", quote(id)))
+            .help("until there is only one, requests that no rule matches are answered with 404"),
+    };
+    let name = "access_rules.default_rule".to_owned();
+    report.push(&Arc::new(Source { name, path: None, text: None }), None, finding);
+}
+
+/// A method and a pattern that an earlier rule has as well.
+struct Twice<'r> {
+    method: &'r str,
+    pointer: String,
+    first: &'r Rule,
+}
+
+fn same_match(rule: &Rule, twice: &[Twice<'_>], policy: &Policy) -> Option<Finding> {
+    let by_priority = policy.on_multiple_matches == OnMultipleMatches::Priority;
+    let as_high = |twice: &&Twice<'_>| !by_priority || twice.first.priority() == rule.priority();
+    let Some(one) = twice.iter().find(as_high) else {
+        let one = twice.iter().find(|twice| twice.first.priority() > rule.priority())?;
+        let message = format!("{} has the same `url` and a higher priority", other(rule, one.first));
+        let pointer = format!("/match{}", one.pointer);
+        return Some(
+            Finding::warning("never-chosen", pointer, message)
+                .help(format!("this rule is never chosen for {} requests", quote(one.method))),
+        );
+    };
+    if is_same(rule, one.first) {
         let message = "the rule is loaded twice, so that its requests always answer 500";
-        return Finding::error("same-match", "", message)
-            .help(format!("name `{}` only once in `access_rules.repositories`", rule.source.name));
+        let help = format!("name `{}` only once in `access_rules.repositories`", rule.source.name);
+        return Some(Finding::error("same-match", "", message).help(help));
     }
-    let methods: Vec<&str> = twice.iter().map(|(method, _)| *method).collect();
+    let methods: Vec<&str> = twice
+        .iter()
+        .filter(as_high)
+        .filter(|twice| twice.pointer == one.pointer)
+        .map(|twice| twice.method)
+        .collect();
+    let rank = if by_priority { " and the same priority" } else { "" };
     let message = format!(
-        "{} has the same `url` for `{}`, so that such requests always answer 500",
-        other(rule, one),
+        "{} has the same `url`{rank} for `{}`, so that such requests always answer 500",
+        other(rule, one.first),
         methods.join("`, `")
     );
-    Finding::error("same-match", "/match/url", message)
-        .help("exactly one rule may match a request: take one of them away, or divide the methods")
+    let help = match policy.on_multiple_matches {
+        OnMultipleMatches::Priority => "give one of them a higher `priority`, or divide the methods",
+        OnMultipleMatches::Error | OnMultipleMatches::MostSpecific => {
+            "exactly one rule may match a request: take one of them away, or divide the methods"
+        }
+    };
+    Some(Finding::error("same-match", format!("/match{}", one.pointer), message).help(help))
 }
 
 /// Whether both are one rule of one file that was loaded twice.
@@ -71,13 +123,63 @@ fn first<'r, K: Eq + std::hash::Hash>(
     (!std::ptr::eq(one, rule)).then_some(one)
 }
 
-/// Each method of a rule with its pattern, where it can match at all.
-fn requests(rule: &Rule) -> impl Iterator<Item = (&str, &str)> {
-    let url = match &rule.spec.matches {
-        Some(MatchSpec::Http { url, .. }) if rule.pattern.is_some() => Some(url.as_str()),
-        _ => None,
+/// A method with a pattern and conditions. Equal ones meet the same requests.
+struct Request<'r> {
+    url: &'r str,
+    method: String,
+    conditions: String,
+    written: &'r str,
+    pointer: String,
+}
+
+impl Request<'_> {
+    fn key(&self) -> (&str, &str, &str) {
+        (self.url, &self.method, &self.conditions)
+    }
+}
+
+impl PartialEq for Request<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Request<'_> {}
+
+impl std::hash::Hash for Request<'_> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+/// Each method of a rule with each of its patterns, where it can match at all.
+fn requests(rule: &Rule) -> impl Iterator<Item = Request<'_>> {
+    let urls = match &rule.spec.matches {
+        Some(spec @ MatchSpec::Http { .. }) if !rule.patterns.is_empty() => spec.urls(),
+        _ => Vec::new(),
     };
-    url.into_iter().flat_map(|url| rule.methods().iter().map(move |method| (method.as_str(), url)))
+    let conditions = match &rule.spec.matches {
+        Some(MatchSpec::Http { more, .. }) if !more.is_empty() => {
+            let more = MoreSpec { urls: Vec::new(), ..(**more).clone() };
+            serde_json::to_string(&more).unwrap_or_default()
+        }
+        _ => String::new(),
+    };
+    urls.into_iter().flat_map(move |(pointer, url)| {
+        let conditions = conditions.clone();
+        rule.methods().iter().map(move |method| Request {
+            url,
+            method: method.to_ascii_uppercase(),
+            conditions: conditions.clone(),
+            written: method,
+            pointer: pointer.clone(),
+        })
+    })
+}
+
+/// Whether a finding of [`check`] says already that both are for the same requests.
+pub(super) fn share_a_match(one: &Rule, two: &Rule) -> bool {
+    requests(one).any(|a| requests(two).any(|b| a == b))
 }
 
 /// How a finding about `rule` names another one.
@@ -137,7 +239,7 @@ pub(super) mod tests {
             "mutators": [{"handler": "noop"}],
         }))
         .unwrap();
-        load::Written { index, spec, findings: Vec::new() }
+        load::Written { index, spec: Arc::new(spec), findings: Vec::new() }
     }
 
     #[test]

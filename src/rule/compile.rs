@@ -8,14 +8,14 @@ use http::HeaderName;
 use super::load::{Document, Written};
 use super::set::RuleSet;
 use super::spec::{HandlerSpec, MatchSpec, OnFailure, RuleSpec};
-use super::{Rule, across};
-use crate::config::{Config, Stage};
+use super::{Conditions, MatchFault, Rule, across};
+use crate::config::{AccessRules, Config, Stage};
 use crate::diagnostic::{Finding, Report, Severity, Source};
-use crate::matcher::Pattern;
+use crate::matcher::{ANY_METHOD, Pattern};
 use crate::pipeline::errors::select::ErrorStep;
 use crate::pipeline::handler::{Authorizer, BuildContext, Mutator, Registration};
 use crate::pipeline::step::{self, Step};
-use crate::pipeline::{Engine, Shared, authn, authz, mutate};
+use crate::pipeline::{Engine, Preflight, Shared, authn, authz, cors, mutate};
 
 /// Compiles all documents into an engine.
 pub fn engine<'d>(
@@ -37,9 +37,18 @@ pub fn engine<'d>(
             rules.push(Arc::new(rule));
         }
     }
-    across::check(&rules, &mut report);
+    across::check(&rules, &config.access_rules.policy, &mut report);
     let fallback = fallback(config, shared);
-    (Engine::new(RuleSet::new(rules), fallback, config.first_error_handler_wins), report)
+    let rules = RuleSet::new(rules, config.access_rules.policy.clone());
+    if rules.is_partly_compared() {
+        let name = "access_rules.on_multiple_matches".to_owned();
+        let message = "there are too many rules that match the same requests to compare all of them";
+        let finding = Finding::warning("not-compared", "", message)
+            .help("where such rules meet, the answer is 500; use `priority`, or narrower patterns");
+        report.push(&Arc::new(Source { name, path: None, text: None }), None, finding);
+    }
+    let engine = Engine::new(rules, fallback, config.first_error_handler_wins);
+    (engine.with_preflight(config.access_rules.preflight), report)
 }
 
 /// Compiles one rule. Findings have pointers from the rule's root.
@@ -57,7 +66,8 @@ pub fn rule(
         shared,
     };
     let mut findings = written.findings.clone();
-    let pattern = pattern(spec, &context, &mut findings);
+    let Compiled { patterns, conditions, fault, methods } =
+        matching(spec, &config.access_rules, &context, &mut findings);
     check_upstream(spec, &mut findings);
     let authenticators = steps(
         Stage::Authenticators,
@@ -78,18 +88,26 @@ pub fn rule(
         &mut findings,
     );
     let errors = errors(config, spec, &context, &mut findings);
+    let cors = cors(spec, config.access_rules.preflight, &mut findings);
     let valid = findings.iter().all(|f| f.severity < Severity::Error);
+    let uses_captures = authorizers.iter().filter_map(|s| s.handler.as_ref().ok()).any(|h| h.uses_captures())
+        || mutators.iter().filter_map(|s| s.handler.as_ref().ok()).any(|h| h.uses_captures());
     let rule = Rule {
-        spec: spec.clone(),
+        spec: Arc::clone(spec),
         source: Arc::clone(source),
         index: written.index,
-        pattern,
+        patterns,
+        conditions,
+        match_fault: fault,
+        methods,
         authenticators,
         identity_headers: identity_headers(&authorizers, &mutators),
         authorizers,
         mutators,
         errors,
+        cors,
         valid,
+        uses_captures,
     };
     (rule, findings)
 }
@@ -106,18 +124,37 @@ fn identity_headers(authorizers: &[Step<dyn Authorizer>], mutators: &[Step<dyn M
     names
 }
 
-fn pattern(spec: &RuleSpec, context: &BuildContext<'_>, findings: &mut Vec<Finding>) -> Option<Pattern> {
-    let (methods, url) = match &spec.matches {
+/// Stands for all methods where the configuration says so.
+const WILDCARD: &str = "*";
+
+/// What is compiled of a rule's `match`.
+#[derive(Default)]
+struct Compiled {
+    patterns: Vec<Pattern>,
+    conditions: Option<Box<Conditions>>,
+    fault: Option<MatchFault>,
+    methods: Option<Vec<String>>,
+}
+
+fn matching(
+    spec: &RuleSpec,
+    AccessRules { policy, method_wildcard: wildcard, .. }: &AccessRules,
+    context: &BuildContext<'_>,
+    findings: &mut Vec<Finding>,
+) -> Compiled {
+    let mut compiled = Compiled::default();
+    let (methods, more) = match &spec.matches {
+        None if policy.is_default(&spec.id) => return compiled,
         None => {
             findings.push(
                 Finding::error("missing-match", "", "the rule has no `match`")
                     .help("say which `methods` and which `url` it is for"),
             );
-            return None;
+            return compiled;
         }
         // Middleware rules are listed, but no HTTP request can meet them.
-        Some(MatchSpec::Rpc { .. }) => return None,
-        Some(MatchSpec::Http { methods, url }) => (methods.as_deref().unwrap_or_default(), url),
+        Some(MatchSpec::Rpc { .. }) => return compiled,
+        Some(MatchSpec::Http { methods, more, .. }) => (methods.as_deref().unwrap_or_default(), more),
     };
     if methods.is_empty() {
         findings.push(
@@ -125,23 +162,57 @@ fn pattern(spec: &RuleSpec, context: &BuildContext<'_>, findings: &mut Vec<Findi
                 .help("add `methods: [GET, …]`"),
         );
     }
-    if url.is_empty() {
+    let asterisk = methods.iter().any(|method| method == WILDCARD);
+    if asterisk && !wildcard {
+        findings.push(
+            Finding::warning("odd-method", "/match/methods", "`*` stands for no method but one of that name")
+                .help("set `access_rules.method_wildcard` to `true` to let it stand for all"),
+        );
+    }
+    if asterisk && *wildcard {
+        compiled.methods = Some(vec![ANY_METHOD.to_owned()]);
+    } else if methods.iter().any(|method| method.eq_ignore_ascii_case(ANY_METHOD)) {
+        // No request has such a method.
+        compiled.methods = Some(methods.iter().filter(|m| !m.contains(' ')).cloned().collect());
+    }
+    let urls = spec.matches.as_ref().map(MatchSpec::urls).unwrap_or_default();
+    if urls.is_empty() {
         findings.push(
             Finding::error("missing-match", "/match", "`url` must not be empty")
                 .help("write a pattern such as `https://app.example.com/<.*>`"),
         );
-        return None;
+        return compiled;
     }
-    match Pattern::compile(context.strategy, url) {
-        Ok((pattern, warnings)) => {
-            findings.extend(warnings.into_iter().map(|f| f.under("/match/url")));
-            Some(pattern)
+    let before = findings.len();
+    compiled.conditions = Conditions::compile(more, context.strategy, findings);
+    for finding in findings.iter_mut().skip(before) {
+        finding.pointer.insert_str(0, "/match");
+    }
+    if compiled.conditions.as_ref().map_or(0, |conditions| conditions.len()) < more.len() {
+        compiled.fault = Some(MatchFault::Condition);
+    }
+    for (pointer, url) in urls {
+        let pointer = format!("/match{pointer}");
+        if url.is_empty() {
+            findings.push(Finding::error("missing-match", pointer, "a pattern must not be empty"));
+            continue;
         }
-        Err(finding) => {
-            findings.push(finding.under("/match/url"));
-            None
+        match Pattern::compile(context.strategy, url) {
+            Ok((pattern, warnings)) => {
+                findings.extend(warnings.into_iter().map(|f| f.under(&pointer)));
+                compiled.patterns.push(pattern);
+            }
+            Err(finding) => {
+                findings.push(finding.under(&pointer));
+                // Where another rule could take them over, its requests stay closed.
+                if policy.resolves() {
+                    compiled.patterns.extend(Pattern::stand_in(context.strategy, url));
+                    compiled.fault = Some(MatchFault::StandIn);
+                }
+            }
         }
     }
+    compiled
 }
 
 fn check_upstream(spec: &RuleSpec, findings: &mut Vec<Finding>) {
@@ -154,6 +225,33 @@ fn check_upstream(spec: &RuleSpec, findings: &mut Vec<Finding>) {
         Finding::error("bad-url", "/upstream/url", message)
             .help("write an absolute URL such as `http://app:8080`"),
     );
+}
+
+fn cors(spec: &RuleSpec, preflight: Preflight, findings: &mut Vec<Finding>) -> Option<Box<cors::Policy>> {
+    let cors = spec.cors.as_ref()?;
+    if cors.allowed_origins.is_empty() && !findings.iter().any(|f| f.pointer == "/cors/allowed_origins") {
+        let message = "the key `allowed_origins` is missing in `cors`";
+        findings.push(
+            Finding::error("missing-key", "/cors", message)
+                .at_key()
+                .help("list the origins whose pages may send requests, such as `https://app.example.com`"),
+        );
+    }
+    if cors.allow_credentials && cors.allowed_origins.iter().any(|origin| origin == "*") {
+        let message = "`cors.allow_credentials` has no effect while any origin is allowed";
+        findings.push(
+            Finding::warning("any-origin-with-credentials", "/cors/allow_credentials", message)
+                .help("list the origins in `cors.allowed_origins`"),
+        );
+    }
+    if preflight != Preflight::Answer {
+        let message = "preflights are not answered by the rule's `cors`";
+        findings.push(Finding::warning("preflight-not-answered", "/cors", message).at_key().help(
+            "set `access_rules.preflight` to `answer`; without that, it only adds headers to refusals",
+        ));
+    }
+    let settings = cors.settings();
+    settings.enabled.then(|| Box::new(cors::Policy::new(&settings)))
 }
 
 /// Whoever shows wrong credentials becomes a guest who may everything: seldom what `on_failure` is for.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::migrate;
 use super::spec::RuleSpec;
+use super::substitute::Substitution;
 use crate::config::document;
 use crate::diagnostic::{Finding, Report, Severity, Source};
 use crate::schema;
@@ -27,35 +28,43 @@ pub struct Document {
 pub struct Written {
     /// Position in the document's list.
     pub index: usize,
-    /// What it says.
-    pub spec: RuleSpec,
+    /// What it says; the compiled rule shares it.
+    pub spec: Arc<RuleSpec>,
     /// What the schema has to say about it; an error makes the rule invalid.
     pub findings: Vec<Finding>,
 }
 
 /// Reads a document: JSON, or YAML where it is no JSON. One rule that cannot be read refuses the whole
 /// document, so that a half-read one never replaces a good one.
-pub fn decode(source: Arc<Source>) -> Result<Document, Report> {
-    let document = decode_in_part(source);
+pub fn decode(source: Arc<Source>, substitution: &Substitution) -> Result<Document, Report> {
+    let document = decode_in_part(source, substitution);
     if document.warnings.errors() > 0 { Err(document.warnings) } else { Ok(document) }
 }
 
 /// Reads as much of a document as can be read, with errors among the warnings where that is not all. For
 /// tools that want to show everything that is wrong at once; never to decide by.
-pub fn decode_in_part(source: Arc<Source>) -> Document {
+pub fn decode_in_part(source: Arc<Source>, substitution: &Substitution) -> Document {
     let mut report = Report::default();
-    let rules = read(&source, &mut report).unwrap_or_default();
+    let rules = read(&source, substitution, &mut report).unwrap_or_default();
     Document { source, rules, warnings: report }
 }
 
 /// The rules that can be read; `None` where it is no list of rules.
-fn read(source: &Arc<Source>, report: &mut Report) -> Option<Vec<Written>> {
+fn read(source: &Arc<Source>, substitution: &Substitution, report: &mut Report) -> Option<Vec<Written>> {
     let text = source.text.clone().unwrap_or_default();
     if text.trim().is_empty() {
         let finding = Finding::error("empty-document", "", "the document is empty")
             .help("a document without rules is written as `[]`");
         report.push(source, None, finding);
         return None;
+    }
+    let mut items = Items { source, substitution, next: 0, rules: Vec::new(), report: Report::default() };
+    if let Some(warnings) = document::each_item(&text, &mut |value| items.add(value)) {
+        for warning in warnings {
+            report.push(source, None, warning);
+        }
+        report.extend(items.report);
+        return Some(items.rules);
     }
     let value = match document::parse(&text, &source.name) {
         Ok(document) => {
@@ -82,43 +91,66 @@ fn read(source: &Arc<Source>, report: &mut Report) -> Option<Vec<Written>> {
             return None;
         }
     };
-    let mut rules = Vec::new();
-    for (index, mut value) in list.into_iter().enumerate() {
+    let mut items = Items { source, substitution, next: 0, rules: Vec::new(), report: Report::default() };
+    for value in list {
+        items.add(value);
+    }
+    report.extend(items.report);
+    Some(items.rules)
+}
+
+/// The items of a document, on their way to rules.
+struct Items<'s> {
+    source: &'s Arc<Source>,
+    substitution: &'s Substitution,
+    next: usize,
+    rules: Vec<Written>,
+    report: Report,
+}
+
+impl Items<'_> {
+    fn add(&mut self, mut value: Value) {
+        let index = self.next;
+        self.next += 1;
         let pointer = format!("/{index}");
         if value.is_null() {
-            report.push(
-                source,
-                None,
-                Finding::warning("empty-rule", pointer, "this rule is empty and left out"),
-            );
-            continue;
+            let finding = Finding::warning("empty-rule", pointer, "this rule is empty and left out");
+            self.report.push(self.source, None, finding);
+            return;
         }
         document::fold_rule_keys(&mut value);
         drop_nulls(&mut value);
         let id = value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let id = (!id.is_empty()).then_some(id);
+        let migrated = migrate::migrate(&mut value);
+        let mut faults = Vec::new();
+        let before = self.substitution.is_on().then(|| value.clone());
+        let before = before.filter(|_| self.substitution.apply(&mut value, &mut faults));
+        let unsubstituted = !faults.is_empty();
         // What is missing is said by the compiler, which knows what for.
         let mut findings = schema::rule().check(&value);
         findings.retain(|f| f.code != "missing-key");
-        let migrated = migrate::migrate(&mut value);
-        let spec = RuleSpec::deserialize(&value);
+        findings.extend(faults);
+        let spec = RuleSpec::deserialize(&value).and_then(|mut spec| {
+            spec.as_written = before.map(RuleSpec::deserialize).transpose()?.map(Box::new);
+            Ok(spec)
+        });
         match (spec, migrated) {
-            (Ok(spec), Ok(notes)) => {
+            (Ok(spec), Ok(notes)) if !unsubstituted => {
                 findings.extend(notes);
-                rules.push(Written { index, spec, findings });
-                continue;
+                self.rules.push(Written { index, spec: Arc::new(spec), findings });
+                return;
             }
             (_, Err(finding)) => findings.push(finding),
             (Err(error), Ok(_)) if findings.iter().all(|f| f.severity < Severity::Error) => {
                 findings.push(Finding::error("bad-rule", "", error.to_string()));
             }
-            (Err(_), Ok(_)) => {}
+            (_, Ok(_)) => {}
         }
         for finding in findings {
-            report.push(source, id.as_deref(), finding.under(&pointer));
+            self.report.push(self.source, id.as_deref(), finding.under(&pointer));
         }
     }
-    Some(rules)
 }
 
 /// An explicit null is as good as nothing for a rule, its `match`, `upstream` and handlers.
@@ -154,7 +186,11 @@ mod tests {
     use super::*;
 
     fn decode_text(text: &str) -> Result<Document, Report> {
-        decode(Arc::new(Source { name: "rules.yaml".to_owned(), path: None, text: Some(Arc::from(text)) }))
+        let source = Source { name: "rules.yaml".to_owned(), path: None, text: Some(Arc::from(text)) };
+        let variables = [("HOST", "app.test"), ("WORD", "next"), ("KEY", "hunter2")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let allowed = ["HOST", "WORD", "KEY"].map(str::to_owned).to_vec();
+        decode(Arc::new(source), &Substitution::new(allowed, &variables))
     }
 
     #[test]
@@ -180,7 +216,58 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_is_shown_as_it_is_written_not_with_what_variables_hold() {
+        let document = decode_text(
+            "- id: a\n  match: {methods: [GET], url: 'https://${HOST}/<.*>'}\n  authorizer: {handler: allow}\n  \
+             mutators: [{handler: header, config: {headers: {X-Key: '${KEY}', X: '$${HOST}'}}}]",
+        );
+        let rule = &document.unwrap().rules[0].spec;
+        assert_eq!(rule.matches.as_ref().unwrap().urls()[0].1, "https://app.test/<.*>");
+        let headers = &rule.mutators.as_ref().unwrap()[0].config.as_ref().unwrap()["headers"];
+        assert_eq!(*headers, serde_json::json!({"X-Key": "hunter2", "X": "${HOST}"}));
+        let shown = rule.shown().to_string();
+        assert!(shown.contains("https://${HOST}/") && shown.contains("$${HOST}"), "{shown}");
+        assert!(!shown.contains("hunter2") && !shown.contains("app.test"), "{shown}");
+    }
+
+    #[test]
+    fn a_variable_that_cannot_be_had_refuses_the_document() {
+        for (url, code) in [("${HOME}", "forbidden-variable"), ("${HOST", "bad-variable")] {
+            let report =
+                decode_text(&format!("- id: a\n  match: {{methods: [GET], url: '{url}'}}")).unwrap_err();
+            let codes: Vec<&str> = report.diagnostics.iter().map(|d| d.finding.code).collect();
+            assert_eq!(codes, [code]);
+            assert_eq!(report.diagnostics[0].finding.pointer, "/0/match/url");
+        }
+        // A fixed word cannot be shown as a variable.
+        let word = "- authenticators: [{handler: noop, on_failure: '${WORD}'}]";
+        assert_eq!(decode_text(word).unwrap_err().diagnostics[0].finding.code, "bad-rule");
+    }
+
+    #[test]
     fn a_document_without_rules_is_a_list_without_items() {
         assert!(decode_text("[]").unwrap().rules.is_empty());
+    }
+
+    #[test]
+    fn what_was_read_before_a_document_turns_out_to_be_broken_does_not_count() {
+        let rule = r#"{"id": "a", "match": {"url": "http://x/", "methods": ["GET"]}}"#;
+        for broken in [format!("[{rule}, "), format!("[{rule}] x"), format!("[{rule}, {{]")] {
+            let report = decode_text(&broken).unwrap_err();
+            assert_eq!(report.diagnostics.len(), 1, "{broken} {:?}", report.to_lines());
+        }
+        // Not JSON, but YAML all the same.
+        let document = decode_text(&format!("[{rule}, {{id: b}}]")).unwrap();
+        let ids: Vec<&str> = document.rules.iter().map(|rule| rule.spec.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_found_wherever_it_is() {
+        let document =
+            decode_text(r#"[{"id": "a"}, {"id": "b", "match": {"url": "x", "url": "y"}}]"#).unwrap();
+        let places: Vec<&str> =
+            document.warnings.diagnostics.iter().map(|d| d.finding.pointer.as_str()).collect();
+        assert_eq!(places, ["/1/match/url"]);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::compile;
 use super::load::{self, Document};
 use super::source::{Place, entry_source};
+use super::substitute::Substitution;
 use crate::config::Config;
 use crate::diagnostic::{Finding, Report};
 use crate::pipeline::{Engine, Shared};
@@ -70,7 +71,8 @@ impl Repository {
                 }
             };
             let old = before.iter().position(|k| k.entry == **entry).map(|at| before.swap_remove(at));
-            let (documents, failed) = read_place(&place, old, &mut report);
+            let (documents, failed) =
+                read_place(&place, old, &self.config.access_rules.substitution, &mut report);
             fatal |= failed && place.must_work_at_start();
             self.sources.push(Kept { entry: entry.clone(), documents });
         }
@@ -96,7 +98,12 @@ impl Repository {
 }
 
 /// Reads a place. Of what fails, the old documents stay.
-fn read_place(place: &Place, old: Option<Kept>, report: &mut Report) -> (Vec<(String, Document)>, bool) {
+fn read_place(
+    place: &Place,
+    old: Option<Kept>,
+    substitution: &Substitution,
+    report: &mut Report,
+) -> (Vec<(String, Document)>, bool) {
     let mut old = old.map(|kept| kept.documents).unwrap_or_default();
     let mut documents = Vec::new();
     let mut failed = false;
@@ -109,7 +116,7 @@ fn read_place(place: &Place, old: Option<Kept>, report: &mut Report) -> (Vec<(St
                 why.push(&read.source, None, finding);
                 Err(why)
             }
-            None => load::decode(read.source),
+            None => load::decode(read.source, substitution),
         };
         match decoded {
             Ok(document) => documents.push((name, document)),

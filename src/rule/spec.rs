@@ -1,7 +1,11 @@
 //! Rules as people write them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::config::Cors;
 
 /// An access rule as written. Unknown keys are kept out of it and reported by the schema check.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -13,6 +17,10 @@ pub struct RuleSpec {
     pub version: String,
     /// For people.
     pub description: String,
+    /// Of several rules that match the one with the highest counts, under `on_multiple_matches: priority`. Not in
+    /// Oathkeeper.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i64>,
     /// Which requests it is for.
     #[serde(rename = "match")]
     pub matches: Option<MatchSpec>,
@@ -27,8 +35,14 @@ pub struct RuleSpec {
     pub mutators: Option<Vec<HandlerSpec>>,
     /// Who shapes a refusal, when.
     pub errors: Option<Vec<HandlerSpec>>,
+    /// What pages of other origins may do. Not in Oathkeeper.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors: Option<CorsSpec>,
     /// Where the proxy sends what may pass.
     pub upstream: UpstreamSpec,
+    /// The rule before variables were replaced, where there were any.
+    #[serde(skip)]
+    pub as_written: Option<Box<RuleSpec>>,
 }
 
 /// Which requests a rule is for.
@@ -46,15 +60,77 @@ pub enum MatchSpec {
         #[serde(default)]
         allow_http_get: bool,
     },
-    /// Requests by method and URL.
+    /// Requests by method and URL, and by what else is said. All of it has to hold.
     Http {
-        /// Compared without regard to case; none means never.
+        /// Compared without regard to case; with `method_wildcard`, `*` means any; none means never.
         #[serde(default)]
         methods: Option<Vec<String>>,
         /// Pattern for `scheme://host[:port]/path`.
         #[serde(default)]
         url: String,
+        /// What is not in Oathkeeper.
+        #[serde(flatten)]
+        more: Box<MoreSpec>,
     },
+}
+
+/// What a rule may ask of requests beside method and URL. Not in Oathkeeper.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MoreSpec {
+    /// More patterns, of which any one is enough.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
+    /// Patterns for the values of header fields.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, OneOrMore>,
+    /// Patterns for the values of query parameters.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub query: BTreeMap<String, OneOrMore>,
+    /// Networks of which one has the client's address.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remote_ip: Vec<String>,
+}
+
+impl MoreSpec {
+    /// How many conditions there are, besides URLs.
+    pub fn len(&self) -> usize {
+        self.headers.len() + self.query.len() + usize::from(!self.remote_ip.is_empty())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A text, or several of which any one is enough.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "the type says it")]
+pub enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    /// All of them.
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::More(texts) => texts,
+        }
+    }
+}
+
+impl MatchSpec {
+    /// Every URL pattern, each with the pointer below `match` where it stands.
+    pub fn urls(&self) -> Vec<(String, &str)> {
+        let Self::Http { url, more, .. } = self else { return Vec::new() };
+        let own = Some(("/url".to_owned(), url.as_str())).filter(|(_, url)| !url.is_empty());
+        let others = more.urls.iter().enumerate().map(|(at, url)| (format!("/urls/{at}"), url.as_str()));
+        own.into_iter().chain(others).collect()
+    }
 }
 
 /// A handler with its configuration.
@@ -81,6 +157,48 @@ pub enum OnFailure {
     Next,
 }
 
+/// What pages of other origins may do with the rule's URLs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CorsSpec {
+    /// Origins; `*` stands for any, and in one place of an origin for any label.
+    pub allowed_origins: Vec<String>,
+    /// Methods; those of the rule where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_methods: Option<Vec<String>>,
+    /// Headers that requests may carry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_headers: Option<Vec<String>>,
+    /// Headers of answers that scripts may read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exposed_headers: Option<Vec<String>>,
+    /// Whether cookies and the like may be sent.
+    pub allow_credentials: bool,
+    /// Seconds that a preflight's answer may be remembered; 0: not said.
+    pub max_age: u64,
+}
+
+impl CorsSpec {
+    /// The settings with their defaults. Without origins nobody is let in.
+    pub fn settings(&self) -> Cors {
+        let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let any_origin = self.allowed_origins.iter().any(|origin| origin == "*");
+        Cors {
+            enabled: !self.allowed_origins.is_empty(),
+            allowed_origins: self.allowed_origins.clone(),
+            // The rule was found by the method.
+            allowed_methods: self.allowed_methods.clone().unwrap_or_else(|| list(&["*"])),
+            allowed_headers: self
+                .allowed_headers
+                .clone()
+                .unwrap_or_else(|| list(&["Authorization", "Content-Type"])),
+            exposed_headers: self.exposed_headers.clone().unwrap_or_default(),
+            allow_credentials: self.allow_credentials && !any_origin,
+            max_age: self.max_age,
+        }
+    }
+}
+
 /// Where the proxy sends what may pass.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -94,9 +212,10 @@ pub struct UpstreamSpec {
 }
 
 impl RuleSpec {
-    /// The rule as the rules API shows it: as written, without secrets.
+    /// The rule as the rules API shows it: as written, with variables by their names, without secrets.
     pub fn shown(&self) -> Value {
-        let mut value = serde_json::to_value(self).unwrap_or_default();
+        let written = self.as_written.as_deref().unwrap_or(self);
+        let mut value = serde_json::to_value(written).unwrap_or_default();
         redact(&mut value);
         value
     }

@@ -1,7 +1,6 @@
 //! Validation errors in users' words.
 
-use jsonschema::ValidationError;
-use jsonschema::error::{TypeKind, ValidationErrorKind};
+use okgate_schemas::{TypeKind, ValidationError, ValidationErrorKind};
 use serde_json::Value;
 
 use super::shape;

@@ -1,21 +1,20 @@
 //! The forms of text that schemas name: URLs as Go reads them, networks, durations, sizes.
 
-use jsonschema::ValidationOptions;
+use okgate_schemas::Format;
 
 use crate::config::{parse_bytes, parse_duration};
 use crate::gateway::Trust;
 
-/// Registers all forms.
-pub(super) fn register(options: ValidationOptions<'_>) -> ValidationOptions<'_> {
-    options
-        .with_format("uri", is_url)
-        .with_format("uri-reference", is_url_reference)
-        .with_format("repository", |text: &str| is_url(text) || is_path(text))
-        .with_format("cidr", |text: &str| text.parse::<ipnet::IpNet>().is_ok())
-        .with_format("trusted-proxy", Trust::is_entry)
-        .with_format("duration-of-one-unit", |text: &str| parse_duration(text).is_some())
-        .with_format("bytes", |text: &str| parse_bytes(text).is_some())
-}
+/// All forms.
+pub(super) const FORMATS: &[Format] = &[
+    ("uri", is_url),
+    ("uri-reference", is_url_reference),
+    ("repository", |text| is_url(text) || is_path(text)),
+    ("cidr", |text| text.parse::<ipnet::IpNet>().is_ok()),
+    ("trusted-proxy", Trust::is_entry),
+    ("duration-of-one-unit", |text| parse_duration(text).is_some()),
+    ("bytes", |text| parse_bytes(text).is_some()),
+];
 
 /// An absolute URL. Wider than RFC 3986, as Go's parser is: what Oathkeeper starts with, we start with.
 fn is_url(text: &str) -> bool {

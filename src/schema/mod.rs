@@ -14,7 +14,7 @@ mod shape;
 
 use std::sync::{LazyLock, OnceLock};
 
-use jsonschema::{Draft, PatternOptions, Validator};
+use okgate_schemas::Validator;
 use serde_json::Value;
 
 pub use self::finding::dotted;
@@ -81,11 +81,7 @@ impl Schema {
     fn compile(name: &str) -> Self {
         let document = expand::document(name).expect("a schema file that refers to what exists");
         let shape = shape::of(&document);
-        let options = jsonschema::options()
-            .with_draft(Draft::Draft7)
-            .should_validate_formats(true)
-            .with_pattern_options(PatternOptions::regex());
-        let validator = format::register(options).build(&document).expect("a valid schema");
+        let validator = Validator::compile(&document, format::FORMATS).expect("a valid schema");
         Self { document, shape, validator }
     }
 
@@ -97,8 +93,9 @@ impl Schema {
         }
         let mut findings: Vec<Finding> = self
             .validator
-            .iter_errors(value)
-            .flat_map(|error| finding::from_error(&error, &self.shape))
+            .errors(value)
+            .iter()
+            .flat_map(|error| finding::from_error(error, &self.shape))
             .collect();
         findings.sort_by(|a, b| (&a.pointer, a.code, &a.message).cmp(&(&b.pointer, b.code, &b.message)));
         findings.dedup();

@@ -36,7 +36,7 @@ fn every_schema_file_is_used_and_valid() {
     for name in names {
         let text = std::fs::read_to_string(root.join(&name)).unwrap();
         let schema: Value = serde_json::from_str(&text).unwrap();
-        assert!(jsonschema::meta::is_valid(&schema), "{name} is a valid schema");
+        assert!(okgate_schemas::is_schema(&schema), "{name} is a valid schema");
         assert!(expand::document(&name).is_some(), "{name} refers to what exists");
     }
 }
@@ -62,7 +62,7 @@ fn editors_know_every_handler() {
 fn a_self_contained_schema_refers_to_nothing() {
     for schema in [config(), rule(), rules(), handler(Stage::Errors, "redirect").unwrap()] {
         assert!(!schema.document().to_string().contains("$ref"));
-        assert!(jsonschema::meta::is_valid(schema.document()));
+        assert!(okgate_schemas::is_schema(schema.document()));
     }
 }
 
@@ -102,7 +102,10 @@ fn defaults_of_absent_settings_are_filled_in() {
         ("/errors/handlers/json", json!({"enabled": true, "config": {"verbose": false}})),
         ("/errors/handlers/redirect/config", json!({"code": 302, "return_to_query_param": ""})),
         ("/errors/handlers/www_authenticate/config/realm", json!("Please authenticate.")),
-        ("/access_rules", json!({"matching_strategy": "regexp"})),
+        (
+            "/access_rules",
+            json!({"matching_strategy": "regexp", "on_multiple_matches": "error", "method_wildcard": false, "preflight": "rules", "env_substitution": []}),
+        ),
         ("/template_engine", json!("go")),
     ] {
         assert_eq!(value.pointer(pointer), Some(&expected), "{pointer}");
@@ -178,7 +181,7 @@ fn a_rule_is_checked_as_written() {
     unknown-key /match/metods: there is no key `metods` in `match`, it is ignored (did you mean `methods`?)
     wrong-type /mutators/0: `mutators[0]` must be an object, not text
     missing-key /mutators/1: the key `handler` is missing in `mutators[1]`
-    unknown-key /nonsense: there is no key `nonsense`, it is ignored (known here: `id`, `version`, `description`, `match`, `authenticators`, `authorizer`, `authorizers`, `mutators`, `errors`, `upstream`)
+    unknown-key /nonsense: there is no key `nonsense`, it is ignored (known here: `id`, `version`, `description`, `priority`, `match`, `authenticators`, `authorizer`, `authorizers`, `mutators`, `errors`, `cors`, `upstream`)
     ");
     let null = json!({"id": null, "match": null, "authenticators": null, "authorizer": null, "mutators": null, "errors": null, "upstream": null});
     assert_eq!(rule().check(&null), []);

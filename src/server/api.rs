@@ -1,25 +1,27 @@
 //! The API: what is answered at which path.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::body::BoxBody;
+use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::json;
 use url::form_urlencoded;
 
+use super::headers::RequestHeaders;
 use super::live::{Live, Snapshot};
 use super::reply::response;
-use super::{body, cors, decisions, not_found};
+use super::{body, decisions, not_found};
 use crate::gateway::Endpoint;
 use crate::json::html_safe_json;
 use crate::keys;
 use crate::pipeline::errors::json::error_body;
-use crate::pipeline::{Context, Reply};
+use crate::pipeline::{Context, Reply, cors};
+use crate::request::Body;
 
 /// How many rules `/rules` lists when nothing is asked for, and at most.
 const RULES_DEFAULT: usize = 50;
@@ -35,25 +37,32 @@ pub struct Worker {
 
 /// Answers one request, which may have come over TLS.
 pub async fn serve(
-    request: HttpRequest,
-    mut payload: web::Payload,
-    worker: Rc<Worker>,
+    request: &HttpRequest,
+    payload: Payload,
+    worker: &Worker,
     tls: bool,
 ) -> HttpResponse<BoxBody> {
-    let snapshot = worker.live.load_full();
+    let snapshot = worker.live.load();
     let cors = &snapshot.cors;
-    let reply = if head_bytes(&request) > snapshot.config.serve.api.max_header_bytes {
+    let headers = RequestHeaders(&request.head().headers);
+    let body = body::of(request, payload, &worker.live.shared.bodies);
+    let reply = if head_bytes(request) > snapshot.config.serve.api.max_header_bytes {
         error_body(431, "The head of the request is too long", None, None)
-    } else if cors.enabled() && cors::is_preflight(&request) && !is_asked(&request, &snapshot) {
-        cors.preflight(&request)
+    } else if cors.enabled()
+        && cors::announced(request.method().as_str(), &headers).is_some()
+        && !is_asked(request, &snapshot)
+    {
+        Reply { status: 204, headers: cors.preflight(&headers).0, body: Bytes::new() }
     } else {
-        let mut reply = route(&request, &mut payload, &snapshot, &worker, tls).await;
+        let mut reply = route(request, body.as_ref(), &snapshot, worker, tls).await;
         if cors.enabled() {
-            cors.add_headers(&request, &mut reply);
+            cors.add_headers(&headers, &mut reply.headers);
         }
         reply
     };
-    body::discard(&request, payload).await;
+    if let Some(body) = &body {
+        body::discard(request, body).await;
+    }
     response(reply, request.method().as_str() == "HEAD")
 }
 
@@ -74,14 +83,14 @@ fn head_bytes(request: &HttpRequest) -> usize {
 
 async fn route(
     request: &HttpRequest,
-    payload: &mut web::Payload,
+    body: Option<&Body>,
     snapshot: &Snapshot,
     worker: &Worker,
     tls: bool,
 ) -> Reply {
     let path = request.uri().path();
     if let Some((below, endpoint)) = endpoint(path, snapshot) {
-        return decisions::decide(request, payload, (below, tls), endpoint, snapshot, &worker.context).await;
+        return decisions::decide(request, body, (below, tls), endpoint, snapshot, &worker.context).await;
     }
     if !matches!(request.method().as_str(), "GET" | "HEAD") {
         return not_found::page(request);

@@ -3,18 +3,19 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::dev::RequestHead;
 use actix_web::http::Version;
-use actix_web::{HttpRequest, web};
+use actix_web::http::header::HOST;
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::time::Instant;
 use tracing::{Level, enabled, info, warn};
 
-use super::body;
 use super::headers::RequestHeaders;
 use super::live::Snapshot;
 use crate::gateway::{Asked, Endpoint, Event, Understood};
 use crate::pipeline::{Context, Decision, Denial, Detail, Reply};
+use crate::request::body::Opened;
 use crate::request::{AccessRequest, Body, Headers, Parts};
 
 /// How long the body of a question may take, where the question is in there.
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Decides on what a gateway asks at `path` (below the endpoint), over TLS or not. Handlers may read the client's body.
 pub async fn decide(
     request: &HttpRequest,
-    payload: &mut web::Payload,
+    body: Option<&Body>,
     (path, tls): (&str, bool),
     endpoint: &Endpoint,
     snapshot: &Snapshot,
@@ -33,10 +34,9 @@ pub async fn decide(
     let headers = RequestHeaders(&head.headers);
     let host = match head.uri.authority() {
         Some(authority) => authority.as_str(),
-        None => head.headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default(),
+        None => head.headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or_default(),
     };
-    let body = body::of(request, payload);
-    let own_body = question(endpoint, &body).await;
+    let own_body = question(endpoint, body).await;
     let asked = Asked {
         method: head.method.as_str(),
         path,
@@ -63,7 +63,7 @@ pub async fn decide(
     let client_headers: &dyn Headers = own_headers.as_ref().map_or(&headers, |own| own);
     let access = match AccessRequest::new(parts.clone(), client_headers) {
         Ok(access) if own_body.is_some() => access,
-        Ok(access) => access.with_body(&body),
+        Ok(access) => access.with_body(body),
         Err(error) => {
             let denial = Denial::BadRequest { why: Detail::id("unreadable-path").public(error.to_string()) };
             return refuse_unread(parts, denial, event.as_ref(), &asked, endpoint, snapshot);
@@ -84,10 +84,17 @@ fn has_two_hosts(head: &RequestHead, host: &str) -> bool {
             && first.is_some_and(|other| !other.as_bytes().eq_ignore_ascii_case(host.as_bytes())))
 }
 
-/// The body of a question that is in there; one that does not come is empty.
-async fn question(endpoint: &Endpoint, body: &impl Body) -> Option<Bytes> {
+/// The body of a question that is in there; one that does not come, or is too long, is empty.
+async fn question(endpoint: &Endpoint, body: Option<&Body>) -> Option<Bytes> {
     let limit = Some(endpoint.dialect.question_bytes()).filter(|limit| *limit > 0)?;
-    Some(timeout(PATIENCE, body.whole(limit)).await.ok().and_then(Result::ok).unwrap_or_default())
+    let opened = match body {
+        Some(body) => body.open(limit, Instant::now() + PATIENCE).await,
+        None => return Some(Bytes::new()),
+    };
+    match opened {
+        Ok(Opened::Whole(whole)) => Some(whole),
+        Ok(Opened::Pieces(_)) | Err(_) => Some(Bytes::new()),
+    }
 }
 
 /// A request that cannot be understood: refused in the shape that the error handlers give it.
@@ -118,7 +125,14 @@ fn put(decision: Decision, event: Option<&Event>, endpoint: &Endpoint) -> Reply 
 
 /// One line per decision. Without query: it may hold a token.
 fn log(request: &AccessRequest<'_>, decision: &Decision) {
-    if !enabled!(Level::INFO) {
+    let denial = decision.outcome.as_ref().err().map(|refusal| &refusal.denial);
+    let fault = denial.is_some_and(|denial| {
+        matches!(
+            denial,
+            Denial::SeveralRules { .. } | Denial::Misconfigured { .. } | Denial::CouldNotDecide { .. }
+        )
+    });
+    if !(if fault { enabled!(Level::WARN) } else { enabled!(Level::INFO) }) {
         return;
     }
     let url = format!("{}://{}{}", request.scheme(), request.host(), request.path());
@@ -140,10 +154,6 @@ fn log(request: &AccessRequest<'_>, decision: &Decision) {
                 Denial::SeveralRules { ids } => Some(format!("{ids:?}")),
                 _ => None,
             };
-            let fault = matches!(
-                refusal.denial,
-                Denial::SeveralRules { .. } | Denial::Misconfigured { .. } | Denial::CouldNotDecide { .. }
-            );
             macro_rules! line {
                 ($log:ident) => {
                     $log!(

@@ -24,19 +24,27 @@ fn known(name: &str) -> Option<&'static HeaderName> {
     }
 }
 
+impl<'r> RequestHeaders<'r> {
+    /// The values of a field that is not among the known ones. There are fewer than a hundred fields, and
+    /// looking at each is cheaper than making a name of the text.
+    fn others(&self, name: &str) -> impl Iterator<Item = &'r [u8]> {
+        let same = move |field: &HeaderName| field.as_str().eq_ignore_ascii_case(name);
+        self.0.iter().filter(move |(field, _)| same(field)).map(|(_, value)| value.as_bytes())
+    }
+}
+
 impl Headers for RequestHeaders<'_> {
     fn first(&self, name: &str) -> Option<&[u8]> {
-        let value = match known(name) {
-            Some(name) => self.0.get(name),
-            None => self.0.get(name),
-        };
-        value.map(header::HeaderValue::as_bytes)
+        match known(name) {
+            Some(name) => self.0.get(name).map(header::HeaderValue::as_bytes),
+            None => self.others(name).next(),
+        }
     }
 
     fn each<'h>(&'h self, name: &str, visit: &mut dyn FnMut(&'h [u8])) {
         match known(name) {
             Some(name) => self.0.get_all(name).for_each(|v| visit(v.as_bytes())),
-            None => self.0.get_all(name).for_each(|v| visit(v.as_bytes())),
+            None => self.others(name).for_each(visit),
         }
     }
 

@@ -14,8 +14,8 @@ use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol};
 use actix_server::{GracefulShutdownSignal, ServerBuilder};
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
-use actix_web::dev::AppConfig;
-use actix_web::{App, web};
+use actix_web::App;
+use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use openssl::pkey::PKey;
 use openssl::ssl::{AlpnError, SslAcceptor, SslMethod, select_next_proto};
 use openssl::x509::X509;
@@ -38,8 +38,14 @@ const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
 macro_rules! http {
     ($times:expr, $make:expr, $tls:expr) => {{
         let worker = $make();
-        let app = App::new().default_service(web::to(move |request, payload| {
-            api::serve(request, payload, Rc::clone(&worker), $tls)
+        // Without extractors and a route around it, which cost each request a few allocations.
+        let app = App::new().default_service(fn_service(move |request: ServiceRequest| {
+            let worker = Rc::clone(&worker);
+            async move {
+                let (request, payload) = request.into_parts();
+                let response = api::serve(&request, payload, &worker, $tls).await;
+                Ok::<_, actix_web::Error>(ServiceResponse::new(request, response))
+            }
         }));
         let app = app.into_factory().map_err(|error| error.error_response());
         let ending = $times.ending.clone();

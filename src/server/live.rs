@@ -6,9 +6,9 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use http::HeaderName;
 
-use super::cors::Policy;
 use crate::config::Config;
 use crate::gateway::{self, Endpoint};
+use crate::pipeline::cors::Policy;
 use crate::pipeline::{Engine, Shared};
 
 /// Where gateways ask in Oathkeeper's dialect, whatever else is configured.
@@ -86,14 +86,10 @@ impl Live {
         Self { snapshot: ArcSwap::from_pointee(snapshot), shared }
     }
 
-    /// The snapshot to serve a request with.
+    /// The snapshot to serve a request with. It holds up no reload, however long it is kept, and as long as a
+    /// worker keeps few of them, they touch no count that workers share.
     pub fn load(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()
-    }
-
-    /// The snapshot, to be held for longer than one request.
-    pub fn load_full(&self) -> Arc<Snapshot> {
-        self.snapshot.load_full()
     }
 
     /// Swaps in another snapshot; requests under way end with the one they began with.

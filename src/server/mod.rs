@@ -5,8 +5,7 @@
 
 mod api;
 mod body;
-mod cors;
-mod decisions;
+pub mod decisions;
 mod headers;
 mod listen;
 pub mod live;

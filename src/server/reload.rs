@@ -67,6 +67,7 @@ impl Reloader {
             Ok(loaded) => {
                 log_report(&loaded.report);
                 warn_of_restart(self.repository.config(), &loaded.config);
+                self.live.shared.outbound.set(&loaded.config.http_client.tls);
                 self.repository.set_config(Arc::new(loaded.config));
             }
             Err(report) => {
@@ -98,7 +99,7 @@ fn warn_of_dropped_lines(now: usize, before: &mut usize) {
     }
 }
 
-/// Listeners, log output, the cache and the way out are set up once.
+/// Listeners, log output and the cache are set up once.
 fn warn_of_restart(before: &Config, after: &Config) {
     let (old, new) = (&before.serve.api, &after.serve.api);
     let listener = old.host != new.host
@@ -108,8 +109,7 @@ fn warn_of_restart(before: &Config, after: &Config) {
         || old.tls.as_ref().map(|t| &t.cert) != new.tls.as_ref().map(|t| &t.cert);
     let log = before.log.level != after.log.level || before.log.format != after.log.format;
     let cache = before.cache_max_bytes != after.cache_max_bytes;
-    let client = before.http_client != after.http_client;
-    for (changed, key) in [(listener, "serve.api"), (log, "log"), (cache, "cache"), (client, "http_client")] {
+    for (changed, key) in [(listener, "serve.api"), (log, "log"), (cache, "cache")] {
         if changed {
             warn!(config.key = key, "a change of this section takes effect after a restart");
         }

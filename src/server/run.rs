@@ -21,7 +21,6 @@ use crate::pipeline::{Context, Shared};
 use crate::rule::Repository;
 use crate::rule::watch::{Waker, Watcher, state_of};
 use crate::upstream::awc::Client;
-use crate::upstream::tls::Outbound;
 
 /// How long requests under way may take once the server is told to end.
 const DRAIN_SECONDS: u64 = 5;
@@ -106,7 +105,8 @@ fn warn_of_openness(config: &config::Config) {
 
 async fn serve(config: &config::Config, live: Arc<Live>, waker: Waker) -> Result<(), StartError> {
     let listener = &config.serve.api;
-    let outbound = Arc::new(Outbound::new(config.http_client.tls.clone()));
+    let outbound = Arc::clone(&live.shared.outbound);
+    outbound.set(&config.http_client.tls);
     let make = move || {
         let context = Context::new(Rc::new(Client::with(Arc::clone(&outbound))));
         Rc::new(Worker { live: Arc::clone(&live), context })

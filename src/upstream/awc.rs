@@ -1,7 +1,6 @@
 //! The HTTP client: [`Fetch`] on awc, with one time limit for the whole exchange and redirects by hand.
 
-use std::cell::OnceCell;
-use std::io::Read as _;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +8,13 @@ use std::time::Duration;
 use ::awc::error::{ConnectError, SendRequestError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue, Method, header};
 use openssl::ssl::SslConnector;
 use url::Url;
 
-use super::tls::Outbound;
-use super::{Fetch, FetchError, Incoming, Outgoing, shown_url};
+use super::tls::{Outbound, Trust};
+use super::{Fetch, FetchError, Incoming, Outgoing, OutgoingBody, answer, passing, shown_url};
 
 /// The only headers that follow a redirect to another origin. Any other may hold a credential: an API key
 /// has no name of its own.
@@ -37,7 +34,8 @@ pub struct Client {
 #[derive(Default)]
 struct Connections {
     plain: OnceCell<::awc::Client>,
-    tls: OnceCell<::awc::Client>,
+    /// With what it was made for.
+    tls: RefCell<Option<(Arc<Trust>, ::awc::Client)>>,
     outbound: Arc<Outbound>,
 }
 
@@ -106,8 +104,11 @@ impl Connections {
             }
             if becomes_get(answer.status, &request.method) {
                 request.method = Method::GET;
-                request.body.clear();
+                request.body = OutgoingBody::default();
                 request.headers.retain(|(name, _)| *name != header::CONTENT_TYPE);
+            }
+            if !request.body.rewind() {
+                return Err(broken("redirect of a body that was passed on".to_owned()));
             }
             url = next;
         }
@@ -116,69 +117,71 @@ impl Connections {
     /// One request and its answer.
     async fn exchange(&self, request: &Outgoing, mut url: Url) -> Result<Incoming, FetchError> {
         let shown = shown_url(url.as_str());
-        let client = self.client(&url)?;
         let basic = basic_auth(&url);
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_fragment(None);
 
-        let mut outgoing = client.request(request.method.clone(), url.as_str());
-        for (name, value) in &request.headers {
-            outgoing = outgoing.append_header((name.clone(), value.clone()));
-        }
-        outgoing = outgoing
-            .no_decompress()
-            .insert_header_if_none((header::ACCEPT_ENCODING, "gzip"))
-            .insert_header_if_none((header::USER_AGENT, concat!("okgate/", env!("CARGO_PKG_VERSION"))));
-        if let Some(basic) = basic.filter(|_| !outgoing.headers().contains_key(header::AUTHORIZATION)) {
-            outgoing = outgoing.insert_header((header::AUTHORIZATION, basic));
-        }
-        let bodiless = request.body.is_empty() && matches!(request.method, Method::GET | Method::HEAD);
-        let sent = if bodiless { outgoing.send() } else { outgoing.send_body(request.body.clone()) };
-        let mut answer = sent.await.map_err(|error| failure(&shown, request, &error))?;
-
-        let limit = request.max_response_bytes;
-        let mut body = BytesMut::new();
-        while let Some(chunk) = answer.next().await {
-            let chunk =
-                chunk.map_err(|e| FetchError::Protocol { url: shown.clone(), reason: e.to_string() })?;
-            if body.len() + chunk.len() > limit {
-                return Err(FetchError::TooLarge { url: shown, limit });
+        let mut headers = request.headers.clone();
+        let mut set_if_none = |name: HeaderName, value: HeaderValue| {
+            if !headers.iter().any(|(known, _)| *known == name) {
+                headers.push((name, value));
             }
-            body.extend_from_slice(&chunk);
+        };
+        set_if_none(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        set_if_none(
+            header::USER_AGENT,
+            HeaderValue::from_static(concat!("okgate/", env!("CARGO_PKG_VERSION"))),
+        );
+        if let Some(basic) = basic {
+            set_if_none(header::AUTHORIZATION, basic);
         }
-        if let Some(length) = promised_length(answer.headers()).filter(|_| request.method != Method::HEAD)
-            && body.len() < length
-        {
-            let reason = format!("{} of {length} bytes came", body.len());
-            return Err(FetchError::Protocol { url: shown, reason });
+        let body = match &request.body {
+            OutgoingBody::Passing(pieces) => {
+                let trust = self.outbound.current();
+                let tls = if url.scheme() == "https" { Some(connector(&trust, &url)?) } else { None };
+                let head = passing::Head { method: &request.method, url: &url, headers };
+                return passing::exchange(head, pieces, tls, request.max_response_bytes).await;
+            }
+            OutgoingBody::Whole(body) => body,
+        };
+        let mut outgoing = self.client(&url)?.request(request.method.clone(), url.as_str());
+        for header in headers {
+            outgoing = outgoing.append_header(header);
         }
+        let outgoing = outgoing.no_decompress();
+        let bodiless = body.is_empty() && matches!(request.method, Method::GET | Method::HEAD);
+        let sent = if bodiless { outgoing.send() } else { outgoing.send_body(body.clone()) };
+        let answer = sent.await.map_err(|error| failure(&shown, request, &error))?;
         let status = answer.status().as_u16();
-        let coding = answer.headers().get(header::CONTENT_ENCODING).cloned();
-        let mut headers: Vec<_> = answer.headers().iter().map(|(n, v)| (n.clone(), v.clone())).collect();
-        let mut body = body.freeze();
-        if let Some(coding) = coding.filter(|coding| !body.is_empty() && coding != "identity") {
-            body = inflate(&coding, &body, limit).map_err(|error| match error {
-                Inflating::TooLarge => FetchError::TooLarge { url: shown.clone(), limit },
-                Inflating::Broken(reason) => FetchError::Protocol { url: shown.clone(), reason },
-            })?;
-            headers.retain(|(name, _)| *name != header::CONTENT_ENCODING && *name != header::CONTENT_LENGTH);
-        }
-        Ok(Incoming { status, headers, body })
+        let headers = answer.headers().iter().map(|(n, v)| (n.clone(), v.clone())).collect();
+        let whole = request.method != Method::HEAD;
+        answer::read(&shown, status, headers, answer, request.max_response_bytes, whole).await
     }
 
-    fn client(&self, url: &Url) -> Result<&::awc::Client, FetchError> {
+    fn client(&self, url: &Url) -> Result<::awc::Client, FetchError> {
         if url.scheme() != "https" {
-            return Ok(self.plain.get_or_init(|| client(None)));
+            return Ok(self.plain.get_or_init(|| client(None)).clone());
         }
-        match self.outbound.connector() {
-            Ok(tls) => Ok(self.tls.get_or_init(|| client(Some(tls.clone())))),
-            Err(error) => {
-                let reason = format!("TLS cannot be set up: {error}");
-                Err(FetchError::Connect { url: shown_url(url.as_str()), reason })
-            }
+        let trust = self.outbound.current();
+        let mut made = self.tls.borrow_mut();
+        if let Some((of, client)) = made.as_ref()
+            && Arc::ptr_eq(of, &trust)
+        {
+            return Ok(client.clone());
         }
+        // The connections of the one before end with the calls that are under way.
+        let client = client(Some(connector(&trust, url)?.clone()));
+        *made = Some((trust, client.clone()));
+        Ok(client)
     }
+}
+
+fn connector<'t>(trust: &'t Trust, url: &Url) -> Result<&'t SslConnector, FetchError> {
+    trust.connector().map_err(|error| {
+        let reason = format!("TLS cannot be set up: {error}");
+        FetchError::Connect { url: shown_url(url.as_str()), reason }
+    })
 }
 
 /// Makes a client. Its own time limits are off: the whole exchange has one.
@@ -189,29 +192,6 @@ fn client(tls: Option<SslConnector>) -> ::awc::Client {
         connector = connector.openssl(tls);
     }
     ::awc::Client::builder().connector(connector).disable_timeout().disable_redirects().finish()
-}
-
-/// How long an answer said it would be. awc takes a connection that closes early for the end of a body.
-fn promised_length(headers: &::awc::http::header::HeaderMap) -> Option<usize> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-enum Inflating {
-    TooLarge,
-    Broken(String),
-}
-
-/// Inflates a body to at most `limit` bytes. Done here, because awc's own decoder knows no limit.
-fn inflate(coding: &HeaderValue, body: &[u8], limit: usize) -> Result<Bytes, Inflating> {
-    if !coding.as_bytes().eq_ignore_ascii_case(b"gzip") {
-        return Err(Inflating::Broken(format!("content encoding {coding:?} was not asked for")));
-    }
-    let mut inflated = Vec::new();
-    flate2::read::MultiGzDecoder::new(body)
-        .take(limit as u64 + 1)
-        .read_to_end(&mut inflated)
-        .map_err(|error| Inflating::Broken(error.to_string()))?;
-    if inflated.len() > limit { Err(Inflating::TooLarge) } else { Ok(inflated.into()) }
 }
 
 fn usable(url: &str) -> Result<Url, FetchError> {
@@ -275,7 +255,7 @@ fn failure(url: &str, request: &Outgoing, error: &SendRequestError) -> FetchErro
 
 /// OpenSSL's `error:0A000086:SSL routines:…:certificate verify failed:…` without what only its authors
 /// can read.
-fn plain(reason: &str) -> String {
+pub(super) fn plain(reason: &str) -> String {
     match reason.split(':').collect::<Vec<_>>().as_slice() {
         ["error", _, "SSL routines", _, what, ..] => format!("TLS failed: {what}"),
         _ => reason.to_owned(),

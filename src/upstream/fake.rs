@@ -9,7 +9,8 @@ use futures_util::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue};
 use tokio::sync::Notify;
 
-use super::{Fetch, FetchError, Incoming, Outgoing, shown_url};
+use super::{Fetch, FetchError, Incoming, Outgoing, OutgoingBody, shown_url};
+use crate::request::body::{BodyError, Pieces};
 
 /// What the script says for one call.
 #[derive(Clone)]
@@ -25,7 +26,7 @@ enum Line {
 #[derive(Default)]
 pub struct FakeFetch {
     script: RefCell<HashMap<String, VecDeque<Line>>>,
-    calls: RefCell<Vec<Outgoing>>,
+    calls: Rc<RefCell<Vec<Outgoing>>>,
 }
 
 impl FakeFetch {
@@ -100,13 +101,34 @@ fn incoming(status: u16, body: impl Into<Bytes>) -> Incoming {
     Incoming { status, headers: Vec::new(), body: body.into() }
 }
 
+async fn collect(pieces: &Pieces) -> Result<Vec<u8>, BodyError> {
+    let mut all = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        all.extend(piece?);
+    }
+    Ok(all)
+}
+
 impl Fetch for FakeFetch {
     fn send(&self, request: Outgoing) -> LocalBoxFuture<'static, Result<Incoming, FetchError>> {
         let line = self.next(&request.url);
         let (url, after) = (request.url.clone(), request.timeout);
-        self.calls.borrow_mut().push(request);
+        let body = request.body.clone();
+        let mut calls = self.calls.borrow_mut();
+        let call = calls.len();
+        calls.push(request);
+        drop(calls);
+        let calls = Rc::clone(&self.calls);
         Box::pin(async move {
             let too_late = FetchError::Timeout { url: shown_url(&url), after };
+            if let OutgoingBody::Passing(pieces) = body {
+                let read =
+                    tokio::time::timeout(after, collect(&pieces)).await.map_err(|_| too_late.clone())?;
+                let body = read.map_err(|reason| FetchError::Body { url: shown_url(&url), reason })?;
+                if let Some(call) = calls.borrow_mut().get_mut(call) {
+                    call.body = body.into();
+                }
+            }
             match line {
                 Some(Line::Answer(answer)) => Ok(answer),
                 Some(Line::Fail(error)) => Err(error),

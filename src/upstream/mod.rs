@@ -4,11 +4,13 @@
 //! asks a service for each decision does so through a [`backend::Backend`]. Programs without a runtime of
 //! their own, such as okctl, use [`fetch_once`].
 
+mod answer;
 pub mod awc;
 pub mod backend;
 pub mod calls;
 pub mod fake;
 pub mod headers;
+mod passing;
 pub mod tls;
 pub mod trace;
 
@@ -17,6 +19,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue, Method};
+
+use crate::request::body::{BodyError, Pieces};
 
 /// A request to send. Redirects are not followed unless asked for.
 #[derive(Debug, Clone)]
@@ -28,7 +32,7 @@ pub struct Outgoing {
     /// Header fields.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Body, empty for none.
-    pub body: Bytes,
+    pub body: OutgoingBody,
     /// Everything, connection to last byte, has to be done in this time.
     pub timeout: Duration,
     /// A longer body (after inflating) is an error.
@@ -44,11 +48,55 @@ impl Outgoing {
             method: Method::GET,
             url: url.into(),
             headers: Vec::new(),
-            body: Bytes::new(),
+            body: OutgoingBody::default(),
             timeout,
             max_response_bytes: 1 << 20,
             redirects: 0,
         }
+    }
+}
+
+/// What goes out as a body.
+#[derive(Debug, Clone)]
+pub enum OutgoingBody {
+    /// All of it, to be sent as often as need be.
+    Whole(Bytes),
+    /// The client's, passed on while it comes. An answer that comes before its end counts.
+    Passing(Pieces),
+}
+
+impl OutgoingBody {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Whole(bytes) if bytes.is_empty())
+    }
+
+    /// All of it; nothing where it is passed on.
+    pub fn whole(&self) -> &[u8] {
+        match self {
+            Self::Whole(bytes) => bytes,
+            Self::Passing(_) => &[],
+        }
+    }
+
+    /// Whether it can be sent from its beginning, once more if need be.
+    fn rewind(&self) -> bool {
+        match self {
+            Self::Whole(_) => true,
+            Self::Passing(pieces) => pieces.rewind(),
+        }
+    }
+}
+
+impl Default for OutgoingBody {
+    fn default() -> Self {
+        Self::Whole(Bytes::new())
+    }
+}
+
+impl<B: Into<Bytes>> From<B> for OutgoingBody {
+    fn from(bytes: B) -> Self {
+        Self::Whole(bytes.into())
     }
 }
 
@@ -84,6 +132,8 @@ pub enum FetchError {
     TooLarge { url: String, limit: usize },
     #[error("the answer of {url} broke off or is not HTTP: {reason}")]
     Protocol { url: String, reason: String },
+    #[error("the call to {url} ended with the body of the request: {reason}")]
+    Body { url: String, reason: BodyError },
 }
 
 /// Sends requests. One per worker: clients are bound to their thread.
@@ -138,7 +188,7 @@ mod tests {
             method: Method::GET,
             url: "ftp://user:secret@idp.test/?q".to_owned(),
             headers: Vec::new(),
-            body: Bytes::new(),
+            body: OutgoingBody::default(),
             timeout: Duration::from_secs(1),
             max_response_bytes: 10,
             redirects: 0,

@@ -1,7 +1,8 @@
 //! TLS of calls out: whom to trust, and which certificate to show.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
 use openssl::error::ErrorStack;
 use openssl::pkey::PKey;
 use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVersion};
@@ -9,9 +10,13 @@ use openssl::x509::X509;
 
 use crate::config::{ClientTls, Tls};
 
-/// TLS for all workers. Certificates are parsed and the machine's own read once, when https is first needed.
+/// TLS for all workers, as a reload may change it.
 #[derive(Default)]
-pub struct Outbound {
+pub struct Outbound(ArcSwap<Trust>);
+
+/// Whom to trust at a time. Certificates are parsed and the machine's own read once, when https is first needed.
+#[derive(Default)]
+pub(super) struct Trust {
     settings: ClientTls,
     connector: OnceLock<Result<SslConnector, String>>,
 }
@@ -19,9 +24,23 @@ pub struct Outbound {
 impl Outbound {
     /// TLS with these settings.
     pub fn new(settings: ClientTls) -> Self {
-        Self { settings, connector: OnceLock::new() }
+        Self(ArcSwap::from_pointee(Trust { settings, connector: OnceLock::new() }))
     }
 
+    /// Connections that are opened from now on have these settings; the same ones change nothing.
+    pub fn set(&self, settings: &ClientTls) {
+        if self.0.load().settings != *settings {
+            self.0.store(Arc::new(Trust { settings: settings.clone(), connector: OnceLock::new() }));
+        }
+    }
+
+    /// What is in force.
+    pub(super) fn current(&self) -> Arc<Trust> {
+        self.0.load_full()
+    }
+}
+
+impl Trust {
     /// What makes TLS connections; the error says why there is none.
     pub(super) fn connector(&self) -> Result<&SslConnector, &str> {
         let made =

@@ -101,6 +101,20 @@ fn a_request_that_several_rules_match_is_logged_with_all_of_them() {
 }
 
 #[test]
+fn a_decision_that_failed_is_logged_where_only_warnings_are() {
+    let config = format!("{CONFIG}\nlog: {{level: warn, format: json}}");
+    let rules = allows("first", "http://app.test/<.*>") + &allows("second", "http://app.test/x");
+    let gate = with_config(&config).file("rules.yaml", rules).run();
+    assert_eq!(gate.decide("GET", "http://app.test/y").status, 200);
+    assert_eq!(gate.decide("GET", "http://other.test/y").status, 404);
+    assert_eq!(gate.decide("GET", "http://app.test/x").status, 500);
+    let line = eventually("the decision that failed", || {
+        gate.stderr().lines().find(|line| line.contains("access request")).map(str::to_owned)
+    });
+    assert!(line.contains("several-rules"), "{line}");
+}
+
+#[test]
 fn no_credential_is_ever_logged() {
     let config = format!("{CONFIG}\nlog: {{level: trace, format: json}}");
     let gate = with_config(&config).file("rules.yaml", allows("all", "http://app.test/<.*>")).run();

@@ -3,9 +3,11 @@
 
 mod api;
 mod bad_input;
+mod bodies;
 mod decisions;
 mod given;
 mod logging;
+mod policies;
 mod readiness;
 mod reload;
 mod robustness;

@@ -8,6 +8,7 @@ mod health;
 mod rules_get;
 mod rules_list;
 mod rules_match;
+mod rules_migrate;
 mod rules_validate;
 mod schema_print;
 mod version;
@@ -38,7 +39,7 @@ Examples:
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check access rules, find the one for a request, list those of a running server
+    /// Check access rules, find the one for a request, bring old ones up to date, list those of a running server
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Rules(Rules),
     /// Make keys to sign tokens with
@@ -68,6 +69,7 @@ struct Rules {
 enum RulesCommand {
     Validate(rules_validate::Args),
     Match(rules_match::Args),
+    Migrate(rules_migrate::Args),
     List(rules_list::Args),
     Get(rules_get::Args),
 }
@@ -116,6 +118,7 @@ pub fn run(okctl: Okctl) -> anyhow::Result<Exit> {
             _ if endpoint.is_some() => bail!("this command works offline and takes no `--endpoint`"),
             RulesCommand::Validate(args) => rules_validate::run(&args),
             RulesCommand::Match(args) => rules_match::run(&args),
+            RulesCommand::Migrate(args) => rules_migrate::run(&args),
         },
         Command::Credentials(Credentials::Generate(args)) => credentials_generate::run(&args),
         Command::Health(Health { before: EndpointBefore { endpoint }, command }) => match command {

@@ -79,8 +79,15 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Err(error) => (Outcome::Unreadable(error.to_string()), Explanation::default()),
     };
     let matched = matches!(outcome, Outcome::One(_));
-    let verdict =
-        Verdict { parts: &parts, access: access.as_ref().ok(), outcome, explanation, report: &loaded.report };
+    let verdict = Verdict {
+        parts: &parts,
+        access: access.as_ref().ok(),
+        outcome,
+        explanation,
+        policy: rules.policy().on_multiple_matches,
+        query_counts: rules.all().iter().any(|rule| rule.conditions.as_ref().is_some_and(|c| c.have_query())),
+        report: &loaded.report,
+    };
     match args.format {
         Format::Human => output::print(&verdict.to_human(args.color.on()))?,
         Format::Json => output::print_json(&verdict.to_json())?,
@@ -94,9 +101,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 /// What the server would decide on, and everything around it.
 fn judge(rules: &RuleSet, access: &AccessRequest<'_>, nearest: usize) -> (Outcome, Explanation) {
     let outcome = match rules.find(access) {
+        Ok(Some(hit)) if hit.rule.uses_captures() && hit.captures(access).is_err() => Outcome::TooCostly,
         Ok(Some(hit)) => Outcome::One(hit),
         Ok(None) => Outcome::None,
         Err(Denial::SeveralRules { .. }) => Outcome::Several,
+        Err(Denial::BadRequest { why }) if why.id == "ambiguous-field" => Outcome::AmbiguousField,
         Err(Denial::BadRequest { .. }) => Outcome::Ambiguous,
         Err(_) => Outcome::TooCostly,
     };

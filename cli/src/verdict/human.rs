@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use okgate::diagnostic::text::one_line;
 use okgate::request::Origin;
-use okgate::rule::{Hit, Rule};
+use okgate::rule::{Hit, OnMultipleMatches, Rule};
 
-use super::{Outcome, Verdict, pattern, steps, title_case, why};
+use super::{Outcome, Verdict, chosen, conditions, methods, name, patterns, steps, title_case, why};
 use crate::place::Places;
 
 impl Verdict<'_> {
@@ -29,6 +29,9 @@ impl Verdict<'_> {
             Outcome::Unreadable(why) => {
                 page.no(&format!("the path cannot be read: the answer is 400\n  {why}"));
             }
+            Outcome::AmbiguousField => page
+                .no("a header or query parameter has several values, and a rule is for some of them only: \
+                 the answer is 400"),
             Outcome::TooCostly => page.no("a pattern takes too long for this URL: the answer is 500"),
         }
         page.near_misses(self);
@@ -64,7 +67,7 @@ impl Page<'_> {
                 self.line("", &format!("{part} from {}", title_case(name)));
             }
         }
-        if parts.query.value.is_some() {
+        if parts.query.value.is_some() && !verdict.query_counts {
             self.line("query", "takes no part in matching");
         }
     }
@@ -73,7 +76,12 @@ impl Page<'_> {
         let rule = &hit.rule;
         let name = self.paint("1;32", &name(rule));
         self.line("rule", &format!("{name}  {}", self.places.place(rule)));
-        self.line("match", &one_line(&pattern(rule)));
+        for (index, pattern) in patterns(rule).iter().chain(&conditions(rule)).enumerate() {
+            self.line(if index == 0 { "match" } else { "" }, &one_line(pattern));
+        }
+        if let Some(chosen) = chosen(hit, verdict.met()) {
+            self.line("chosen by", &chosen);
+        }
         for (index, capture) in verdict.captures(hit).iter().enumerate() {
             let label = if index == 0 { "captures" } else { "" };
             self.line(label, &format!("{index}: {}", one_line(capture)));
@@ -93,8 +101,15 @@ impl Page<'_> {
     }
 
     fn several(&mut self, verdict: &Verdict<'_>) {
-        let rules = verdict.explanation.readings.first().map(|met| met.rules.as_slice()).unwrap_or_default();
-        self.no(&format!("{} rules match: the answer is 500", rules.len()));
+        let rules = verdict.met();
+        let why = match verdict.policy {
+            OnMultipleMatches::Error => "",
+            OnMultipleMatches::Priority => ", and not one alone has the highest priority",
+            OnMultipleMatches::MostSpecific => {
+                ", and none is known to match only a part of what each other one matches"
+            }
+        };
+        self.no(&format!("{} rules match{why}: the answer is 500", rules.len()));
         for rule in rules {
             self.rule(rule);
         }
@@ -119,11 +134,11 @@ impl Page<'_> {
     }
 
     fn near_misses(&mut self, verdict: &Verdict<'_>) {
-        if verdict.explanation.near_misses.is_empty() {
+        if verdict.near_misses().next().is_none() {
             return;
         }
         self.text.push_str("\nrules that do not match, the nearest first:\n");
-        for miss in &verdict.explanation.near_misses {
+        for miss in verdict.near_misses() {
             self.rule(&miss.rule);
             let _ = writeln!(self.text, "    {}", one_line(&why(miss)));
         }
@@ -135,8 +150,13 @@ impl Page<'_> {
     fn rule(&mut self, rule: &Rule) {
         let name = self.paint("1", &name(rule));
         let _ = writeln!(self.text, "\n  {name}  {}", self.places.place(rule));
-        let _ =
-            writeln!(self.text, "    {} {}", one_line(&rule.methods().join(",")), one_line(&pattern(rule)));
+        let listed = one_line(&methods(rule).join(","));
+        for pattern in patterns(rule) {
+            let _ = writeln!(self.text, "    {listed} {}", one_line(&pattern));
+        }
+        for condition in conditions(rule) {
+            let _ = writeln!(self.text, "    {}", one_line(&condition));
+        }
     }
 
     /// What a line is about, and what there is to say.
@@ -153,8 +173,4 @@ impl Page<'_> {
     fn paint(&self, tone: &str, text: &str) -> String {
         if self.colour { format!("\u{1b}[{tone}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
-}
-
-fn name(rule: &Rule) -> String {
-    if rule.id().is_empty() { "(no id)".to_owned() } else { one_line(rule.id()) }
 }

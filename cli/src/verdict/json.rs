@@ -1,10 +1,11 @@
 //! A verdict for programs.
 
 use okgate::request::{AccessRequest, Origin};
+use okgate::rule::spec::MatchSpec;
 use okgate::rule::{Hit, Rule};
 use serde_json::{Value, json};
 
-use super::{Outcome, Verdict, pattern, steps, title_case, why};
+use super::{Outcome, Verdict, methods, patterns, steps, title_case, why};
 use crate::place::Places;
 
 impl Outcome {
@@ -14,6 +15,7 @@ impl Outcome {
             Self::None => "no-rule",
             Self::Several => "several-rules",
             Self::Ambiguous => "ambiguous-path",
+            Self::AmbiguousField => "ambiguous-field",
             Self::Unreadable(_) => "unreadable-path",
             Self::TooCostly => "pattern-too-costly",
         }
@@ -25,7 +27,7 @@ impl Outcome {
             Self::One(_) => None,
             Self::None => Some(404),
             Self::Several | Self::TooCostly => Some(500),
-            Self::Ambiguous | Self::Unreadable(_) => Some(400),
+            Self::Ambiguous | Self::AmbiguousField | Self::Unreadable(_) => Some(400),
         }
     }
 }
@@ -43,7 +45,7 @@ impl Verdict<'_> {
             let rules: Vec<Value> = met.rules.iter().map(|r| named(r, &places)).collect();
             json!({"url": met.url, "rules": rules})
         });
-        let near_misses = self.explanation.near_misses.iter().map(|miss| {
+        let near_misses = self.near_misses().map(|miss| {
             let mut value = named(&miss.rule, &places);
             add(&mut value, "why", Value::from(why(miss)));
             value
@@ -80,6 +82,7 @@ impl Verdict<'_> {
 
     fn matched(&self, hit: &Hit, places: &Places) -> Value {
         let mut value = named(&hit.rule, places);
+        add(&mut value, "chosen_by", Value::from(hit.chosen_by.name()));
         add(&mut value, "captures", json!(self.captures(hit)));
         for (stage, handlers) in steps(&hit.rule) {
             let handlers = match handlers.as_slice() {
@@ -95,14 +98,24 @@ impl Verdict<'_> {
 
 /// A rule by name and place.
 fn named(rule: &Rule, places: &Places) -> Value {
-    json!({
+    let mut value = json!({
         "id": rule.id(),
         "file": rule.source.name,
         "line": places.line(rule),
-        "methods": rule.methods(),
-        "url": pattern(rule),
+        "methods": methods(rule),
+        "url": patterns(rule).into_iter().next().unwrap_or_default(),
         "valid": rule.is_valid(),
-    })
+    });
+    // What only some rules have.
+    if let Some(MatchSpec::Http { more, .. }) = &rule.spec.matches
+        && let Ok(Value::Object(more)) = serde_json::to_value(more)
+    {
+        more.into_iter().for_each(|(key, written)| add(&mut value, &key, written));
+    }
+    if let Some(priority) = rule.spec.priority {
+        add(&mut value, "priority", Value::from(priority));
+    }
+    value
 }
 
 fn add(object: &mut Value, key: &str, value: Value) {

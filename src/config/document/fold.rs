@@ -7,15 +7,27 @@ const RULE: &[&str] = &[
     "id",
     "version",
     "description",
+    "priority",
     "match",
     "authenticators",
     "authorizer",
     "authorizers",
     "mutators",
     "errors",
+    "cors",
     "upstream",
 ];
-const MATCH: &[&str] = &["methods", "url", "authority", "full_method", "allow_http_get"];
+const MATCH: &[&str] = &[
+    "methods",
+    "url",
+    "urls",
+    "headers",
+    "query",
+    "remote_ip",
+    "authority",
+    "full_method",
+    "allow_http_get",
+];
 const HANDLER: &[&str] = &["handler", "config"];
 const UPSTREAM: &[&str] = &["url", "preserve_host", "strip_path"];
 

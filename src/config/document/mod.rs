@@ -73,6 +73,18 @@ pub fn parse(text: &str, name: &str) -> Result<Document, Finding> {
     }
 }
 
+/// Shows the items of a document that is a list in JSON one after another, which takes far less memory than
+/// all of it at once. Gives the warnings, or `None` where the document is something else or is broken: then
+/// [`parse`] has the word, and what was shown does not count.
+pub fn each_item(text: &str, show: &mut dyn FnMut(Value)) -> Option<Vec<Finding>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if !text.trim_start().starts_with('[') {
+        return None;
+    }
+    let notes = tree::each_of_json(text, show)?;
+    Some(notes.duplicates.iter().map(|pointer| duplicate(pointer)).collect())
+}
+
 /// Reads a document in a known format.
 pub fn parse_as(text: &str, format: Format) -> Result<Document, Finding> {
     let mut document = read(text, format)?;

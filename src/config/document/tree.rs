@@ -39,6 +39,16 @@ pub(super) fn from_json(text: &str) -> Read {
     }
 }
 
+/// Shows the items of a JSON list one after another, so that there is never the tree of all. `None` where
+/// the text is something else or is broken; some items may have been shown by then.
+pub(super) fn each_of_json(text: &str, show: &mut dyn FnMut(Value)) -> Option<Notes> {
+    let notes = RefCell::default();
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let items = Items { seed: Seed { notes: &notes, yaml: false }, show };
+    reader.deserialize_seq(items).and_then(|()| reader.end()).ok()?;
+    Some(notes.into_inner())
+}
+
 pub(super) fn from_yaml(text: &str) -> Read {
     if is_too_deep(text) {
         return Err(Fault { what: "it nests too deep".to_owned(), at: 0 });
@@ -264,6 +274,32 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Value, A::Error> {
         let (_, value) = tagged.variant_seed(Key)?;
         value.newtype_variant_seed(self)
+    }
+}
+
+struct Items<'n, 's> {
+    seed: Seed<'n>,
+    show: &'s mut dyn FnMut(Value),
+}
+
+impl<'de> Visitor<'de> for Items<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        for index in 0_usize.. {
+            self.seed.notes.borrow_mut().path.push(index.to_string());
+            let item = items.next_element_seed(self.seed);
+            self.seed.notes.borrow_mut().path.pop();
+            match item? {
+                Some(item) => (self.show)(item),
+                None => break,
+            }
+        }
+        Ok(())
     }
 }
 

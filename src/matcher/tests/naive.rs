@@ -3,14 +3,14 @@
 use proptest::prelude::{ProptestConfig, prop, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy as Generate;
 
-use super::super::{Hits, Index, Pattern, TooCostly};
-use super::regexp;
+use super::super::{ANY_METHOD, Hits, Index, Pattern, Strategy, TooCostly};
+use super::{compile, regexp};
 
 /// Every rule tried, in order.
 fn naive(rules: &[(Vec<String>, Pattern)], method: &str, text: &str) -> Hits {
     let mut hits = Hits::default();
     for (at, (methods, pattern)) in rules.iter().enumerate() {
-        if methods.iter().any(|m| m.eq_ignore_ascii_case(method)) {
+        if methods.iter().any(|m| m == ANY_METHOD || m.eq_ignore_ascii_case(method)) {
             match pattern.is_match(text) {
                 Ok(true) => hits.matched.push(u32::try_from(at).unwrap()),
                 Ok(false) => {}
@@ -33,8 +33,10 @@ fn find(index: &Index, method: &str, text: &str) -> Hits {
 
 fn rule() -> impl Generate<Value = (Vec<String>, Pattern)> {
     let one_of = prop::sample::select::<&'static str>;
-    let methods =
-        prop::collection::vec(one_of(vec!["GET", "get", "POST", "X-1"]).prop_map(str::to_owned), 0..3);
+    let methods = prop::collection::vec(
+        one_of(vec!["GET", "get", "POST", "X-1", ANY_METHOD]).prop_map(str::to_owned),
+        0..3,
+    );
     let scheme = one_of(vec!["http", "<https?>", "<http|https>", "<.*>"]);
     let host = one_of(vec!["a.test", "b.test", "<[a-b]+>.test", "<.*>", "<(a|b)[.]test>", "<(?i)A>.test"]);
     let literal = "[abc]{1,2}";
@@ -58,8 +60,42 @@ fn rule() -> impl Generate<Value = (Vec<String>, Pattern)> {
     )
 }
 
+fn glob_rule() -> impl Generate<Value = (Vec<String>, Pattern)> {
+    let one_of = prop::sample::select::<&'static str>;
+    let methods = prop::collection::vec(one_of(vec!["GET", "post", "X-1"]).prop_map(str::to_owned), 0..3);
+    let scheme = one_of(vec!["http", "<http*>", "<{http,https}>", "<**>"]);
+    let host =
+        one_of(vec!["a.test", "A.test:443", "<*>.test", "<[ab]>.test", "<{a,b}>.<*>", "<**>", "<?>.test"]);
+    let segment = prop_oneof![
+        2 => "[abc]{1,2}",
+        3 => one_of(vec!["<*>", "<**>", "<[a-c]>", "<{ab,c}>", "<[!b]*>", "<?b>", "%61"]).prop_map(str::to_owned),
+    ];
+    let path = prop::collection::vec(segment, 0..4);
+    (methods, scheme, host, path, one_of(vec!["", "/", "<**>"])).prop_map(
+        |(methods, scheme, host, path, end)| {
+            let path = path.iter().fold(String::new(), |path, segment| path + "/" + segment);
+            (methods, compile(Strategy::Glob, &format!("{scheme}://{host}{path}{end}")))
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_index_finds_what_trying_every_rule_finds_in_both_languages_at_once(
+        rules in prop::collection::vec(prop_oneof![glob_rule(), rule()], 0..60),
+        requests in prop::collection::vec(
+            ("GET|POST|x-1|PUT", "https?", "(a|b|A|c)", "test|b|é", "(:8080)?", "(/([abcABC]{1,3}|é|[0-9])){0,4}/?"),
+            1..12,
+        ),
+    ) {
+        let index = build(&rules);
+        for (method, scheme, host, domain, port, path) in requests {
+            let text = format!("{scheme}://{host}.{domain}{port}{path}");
+            prop_assert_eq!(find(&index, &method, &text), naive(&rules, &method, &text), "{} {}", method, text);
+        }
+    }
 
     #[test]
     fn the_index_finds_what_trying_every_rule_finds(
@@ -138,6 +174,27 @@ fn rules_that_differ_only_in_method_are_told_apart_by_it() {
 }
 
 #[test]
+fn ten_thousand_rules_in_each_others_way_are_still_told_apart() {
+    let long = |count: usize| "/x1-y".repeat(count);
+    let prefix = |i: usize| format!("https://a.test/one/shared/prefix/<[a-z0-9/-]+>/r{i}");
+    let rules = all(10_000, prefix, get);
+    let index = build(&rules);
+    for path in ["/r77".to_owned(), format!("{}/r77", long(1600)), format!("{}/r77/r78", long(1600))] {
+        let text = format!("https://a.test/one/shared/prefix/x{path}");
+        assert!(index.tried("GET", &text) <= 24, "{}", index.tried("GET", &text));
+        assert_eq!(find(&index, "GET", &text).matched.len(), 1, "{text}");
+    }
+    let rules = all(10_000, |_| "<.*>".to_owned(), |i| vec![format!("M{i}")]);
+    let index = build(&rules);
+    let text = format!("https://a.test{}", long(1600));
+    for number in [0, 77, 9999] {
+        assert_eq!(index.tried(&format!("M{number}"), &text), 1);
+        assert_eq!(find(&index, &format!("m{number}"), &text).matched.as_slice(), [number]);
+    }
+    assert_eq!(index.tried("GET", &text), 0);
+}
+
+#[test]
 fn a_text_that_repeats_is_looked_up_once() {
     let rules = all(40, |i| format!("<.*>/a/<.*>/x{i}"), get);
     let index = build(&rules);
@@ -153,14 +210,15 @@ fn an_index_can_be_shared_by_all_threads() {
 }
 
 #[test]
-fn methods_are_compared_without_case() {
+fn methods_are_compared_without_case_and_any_method_is_any() {
     let rules = vec![
         (vec!["get".to_owned()], regexp("http://a/<.*>")),
-        (vec!["*".to_owned()], regexp("http://a/<.*>")),
+        (vec![ANY_METHOD.to_owned()], regexp("http://a/<.*>")),
         (vec![], regexp("http://a/<.*>")),
     ];
     let index = build(&rules);
-    for (method, want) in [("GET", vec![0]), ("Get", vec![0]), ("*", vec![1]), ("POST", vec![]), ("", vec![])]
+    for (method, want) in
+        [("GET", vec![0, 1]), ("Get", vec![0, 1]), ("*", vec![1]), ("POST", vec![1]), ("", vec![1])]
     {
         assert_eq!(find(&index, method, "http://a/b").matched.as_slice(), want, "{method}");
     }

@@ -1,7 +1,5 @@
 //! `bearer_token`: a session store knows whose token this is.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::AUTHORIZATION;
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,6 +7,7 @@ use serde_json::Value;
 use super::session_check::{Kind, SessionCheck, Settings};
 use super::token_from::TokenFrom;
 use crate::diagnostic::Finding;
+use crate::keys::verify::stated_expiry;
 use crate::pipeline::handler::{Answer, Authentication, Authenticator, BuildContext, Exchange, Registration};
 use crate::pipeline::settings;
 
@@ -45,24 +44,7 @@ impl Authenticator for BearerToken {
         let Some(token) = token.filter(|token| token.starts_with(self.prefix.as_bytes())) else {
             return Answer::Now(Ok(Authentication::NotResponsible));
         };
-        let expires = if self.check.remembers() { expiry(&token) } else { None };
+        let expires = if self.check.remembers() { stated_expiry(&token) } else { None };
         self.check.check(exchange, &token, expires)
     }
-}
-
-/// When a JSON Web Token says that it ends (seconds since 1970). Nobody vouches for it, so it only ever
-/// shortens how long an answer is remembered.
-fn expiry(token: &[u8]) -> Option<u64> {
-    let mut parts = token.split(|byte| *byte == b'.');
-    let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
-        return None;
-    };
-    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-    let exp = claims.get("exp")?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "what is too large saturates"
-    )]
-    exp.as_u64().or_else(|| exp.as_f64().map(|exp| exp as u64))
 }

@@ -20,6 +20,7 @@ use crate::diagnostic::Finding;
 use crate::keys::verify::{Malformed, Token};
 use crate::keys::{self, Algorithm, Currency, KeyRing, KeySet, Picked, Times};
 use crate::pipeline::handler::{Answer, Authentication, Authenticator, BuildContext, Exchange, Registration};
+use crate::pipeline::outage::OnBackendError;
 use crate::pipeline::{Denial, Detail, settings};
 use crate::upstream::Fetch;
 
@@ -48,6 +49,7 @@ struct Settings {
     leeway: String,
     accept_missing_use: bool,
     accept_missing_kid: bool,
+    on_backend_error: OnBackendError,
 }
 
 impl Default for Settings {
@@ -65,6 +67,7 @@ impl Default for Settings {
             leeway: "0s".to_owned(),
             accept_missing_use: false,
             accept_missing_kid: false,
+            on_backend_error: OnBackendError::Compat,
         }
     }
 }
@@ -75,6 +78,7 @@ struct Jwt {
     ring: KeyRing,
     missing_use: bool,
     missing_kid: bool,
+    on_backend_error: OnBackendError,
     leeway: i64,
     audience: Vec<String>,
     issuers: Vec<String>,
@@ -143,6 +147,7 @@ impl Jwt {
             ring,
             missing_use: settings.accept_missing_use,
             missing_kid: settings.accept_missing_kid,
+            on_backend_error: settings.on_backend_error,
             leeway: i64::try_from(leeway.as_secs()).unwrap_or(i64::MAX),
             audience: settings.target_audience,
             issuers: settings.trusted_issuers,
@@ -280,12 +285,13 @@ impl Authenticator for Jwt {
         Answer::Later(Box::pin(async move {
             let (token, algorithm) = self.open(&text)?;
             let Some(found) = self.ring.fetch(fetch, |set| self.look(set, &token)).await else {
-                let refusal = if self.ring.has_any_set() {
-                    Refusal::new("key-unknown", format!("kid {}", excerpt(token.kid().unwrap_or_default())))
-                } else {
-                    Refusal::new("key-sets-unavailable", "no key set could be read yet")
-                };
-                return Err(refusal.about(&token));
+                if !self.ring.has_any_set() {
+                    let why = Detail::id("key-sets-unavailable").public("key-sets-unavailable");
+                    let why = why.log("no key set could be read yet");
+                    return Err(self.on_backend_error.denial(401, why, None));
+                }
+                let kid = excerpt(token.kid().unwrap_or_default());
+                return Err(Refusal::new("key-unknown", format!("kid {kid}")).about(&token));
             };
             let again = self.cache.get::<Verified>(&key, now);
             let known = match again.filter(|k| (k.source, k.version) == (found.source, found.version)) {

@@ -141,7 +141,7 @@ impl Introspection {
             headers::set(&mut question.headers, HeaderName::from_static("x-forwarded-host"), host);
         }
         let scope = self.scope.as_ref().map(|scope| ("scope", scope.as_bytes()));
-        question.body = form(scope.into_iter().chain([("token", token)]));
+        question.body = form(scope.into_iter().chain([("token", token)])).into();
         question.trace = trace::context(exchange.request.headers());
         question
     }

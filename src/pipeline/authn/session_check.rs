@@ -1,5 +1,9 @@
 //! Session checks: what `cookie_session` and `bearer_token` have in common. A service is asked whose
-//! credentials a request carries, with the request's own method, path and chosen headers, never its body.
+//! credentials a request carries, with chosen headers and never with the body.
+//!
+//! A store that is asked at its own path (`preserve_path`) is asked with GET: the client's method says nothing
+//! about its credentials. One that is asked at the request's path may judge the request, so it is shown the
+//! request's method as well; asking with GET there would let a DELETE pass as a GET.
 //!
 //! A grant needs a subject that the service named: an answer that is no JSON, or names nobody, is none,
 //! unless `require_subject` is off.
@@ -229,14 +233,18 @@ impl SessionCheck {
         question
     }
 
-    /// The client's own method. Where an answer to it could not name anybody, or the method would do
-    /// something else, a GET.
+    /// GET, or the client's own method where its path is asked for too: but for those whose answer could not
+    /// name anybody, or which do something else.
     fn method(&self, request: &AccessRequest<'_>) -> Method {
         let own = || match Method::from_bytes(request.method().as_bytes()) {
             Ok(Method::HEAD | Method::CONNECT | Method::TRACE) | Err(_) => Method::GET,
             Ok(method) => method,
         };
-        self.method.clone().unwrap_or_else(own)
+        match &self.method {
+            Some(forced) => forced.clone(),
+            None if self.path.is_some() => Method::GET,
+            None => own(),
+        }
     }
 
     fn url(&self, request: &AccessRequest<'_>) -> String {

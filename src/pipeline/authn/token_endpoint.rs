@@ -44,7 +44,7 @@ pub(super) enum Answer {
 /// A request for a token, without credentials. `parameters` in alphabetical order.
 pub(super) fn question(url: &str, parameters: &[(&str, &str)]) -> Question {
     let mut question = Question::new(Method::POST, url.to_owned());
-    question.body = form(parameters.iter().map(|(name, value)| (*name, value.as_bytes())));
+    question.body = form(parameters.iter().map(|(name, value)| (*name, value.as_bytes()))).into();
     question.headers.push((CONTENT_TYPE, FORM));
     question
 }

@@ -191,6 +191,10 @@ impl Authorizer for AllowList {
         let passes = self.may_pass(&exchange.session);
         Answer::Now(passes.map_err(|id| Denial::Forbidden { why: Detail::id(id) }))
     }
+
+    fn uses_captures(&self) -> bool {
+        false
+    }
 }
 
 impl People {

@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method};
 use serde::Deserialize;
@@ -15,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::cache::Space;
 use crate::diagnostic::Finding;
+use crate::keys::verify::stated_expiry;
 use crate::pipeline::handler::{Answer, BuildContext, Exchange};
 use crate::pipeline::json_path::JsonPath;
 use crate::pipeline::mutate::header::{HeaderTemplates, NEVER_SET};
@@ -22,10 +22,11 @@ use crate::pipeline::mutate::templates;
 use crate::pipeline::outage::{OnBackendError, too_many_requests};
 use crate::pipeline::patience;
 use crate::pipeline::{Denial, Detail};
+use crate::request::body::{BodyError, SHORT};
 use crate::template::Purpose;
 use crate::upstream::backend::{Backend, BackendSettings, Fault, Keep, Plan, Question, Reading};
 use crate::upstream::headers::{self, Forwarded};
-use crate::upstream::{Incoming, trace};
+use crate::upstream::{Incoming, OutgoingBody, trace};
 
 /// As often as Oathkeeper asks.
 const ATTEMPTS: u32 = 5;
@@ -144,6 +145,11 @@ impl DecisionPoint {
         Instant::now() + self.backend.deadline()
     }
 
+    /// Whether a header of the question may look at capture groups.
+    pub(super) fn uses_captures(&self) -> bool {
+        self.headers.use_captures()
+    }
+
     /// Names of headers that a yes sets.
     pub(super) fn header_names(&self) -> Vec<HeaderName> {
         self.answered.clone()
@@ -155,7 +161,7 @@ impl DecisionPoint {
         &self,
         exchange: &Exchange<'_>,
         content_type: HeaderValue,
-        body: Bytes,
+        body: OutgoingBody,
     ) -> Result<Question, Denial> {
         let client = exchange.request.headers();
         let mut question = Question::new(Method::POST, self.url.clone());
@@ -165,8 +171,13 @@ impl DecisionPoint {
         if let Some(value) = credentials.and_then(|value| HeaderValue::from_bytes(value).ok()) {
             headers::set(&mut question.headers, AUTHORIZATION, value);
         }
+        // The verdict may be one on the token.
+        let token = credentials.filter(|_| self.backend.remembers());
+        question.not_after =
+            token.and_then(|value| value.rsplit(|byte| *byte == b' ').next()).and_then(stated_expiry);
+        let mut room = String::new();
         for (name, text) in self.headers.iter() {
-            let value = text.value(name, exchange)?;
+            let value = text.value(name, exchange, &mut room)?;
             if !value.is_empty() {
                 headers::set(&mut question.headers, name.clone(), value);
             }
@@ -195,10 +206,32 @@ impl DecisionPoint {
                 .unwrap_or_else(|_| Err(Fault::TimedOut("no time was left for an answer".to_owned())));
             match outcome {
                 Ok(verdict) => carry_out(exchange, &verdict),
+                Err(Fault::Body(error)) => Err(unreadable(error)),
+                Err(Fault::TimedOut(_)) if is_awaited(&question.body) => Err(unreadable(BodyError::TooSlow)),
                 Err(fault) => Err(self.on_backend_error.fault(500, &fault)),
             }
         }))
     }
+}
+
+/// Whether the client's body is what everybody waits for.
+fn is_awaited(body: &OutgoingBody) -> bool {
+    matches!(body, OutgoingBody::Passing(pieces) if pieces.is_awaited())
+}
+
+/// What is said to a client whose body cannot be looked at.
+pub(super) fn unreadable(error: BodyError) -> Denial {
+    let why = Detail::id(error.id());
+    let (status, why) = match error {
+        BodyError::TooLong { limit } => (413, why.public(format!("The body is longer than {limit} bytes."))),
+        BodyError::PassedOn => {
+            let why = why.log("another handler before got the body, which is too long to be kept");
+            (413, why.public(format!("The body is longer than {SHORT} bytes.")))
+        }
+        BodyError::TooSlow => (408, why.public("The body did not come in time.")),
+        BodyError::BrokenOff => return Denial::BadRequest { why },
+    };
+    Denial::CouldNotDecide { status, why, retry_after: None }
 }
 
 fn carry_out(exchange: &mut Exchange<'_>, verdict: &Verdict) -> Result<(), Denial> {

@@ -20,4 +20,8 @@ impl Authorizer for Deny {
     fn authorize<'a>(&'a self, _: &'a mut Exchange<'_>) -> Answer<'a, ()> {
         Answer::Now(Err(Denial::Forbidden { why: Detail::id("deny-handler") }))
     }
+
+    fn uses_captures(&self) -> bool {
+        false
+    }
 }

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
 use serde::Deserialize;
@@ -132,7 +131,7 @@ impl Keto {
         let mut question = Question::new(Method::POST, self.url.clone());
         question.headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
         question.trace = trace::context(exchange.request.headers());
-        question.body = Bytes::from(html_safe_json(&body));
+        question.body = html_safe_json(&body).into();
         Ok(question)
     }
 }

@@ -1,21 +1,23 @@
 //! `remote`: a service decides, and is sent the request's body.
 //!
-//! The body is read up to `max_body_bytes` and within the handler's `timeout`. One that is longer, or does
-//! not come, is refused: the service must not decide on another body than the upstream gets.
+//! A short body that comes at once is sent whole, and again where the call is made again. Any other is passed on
+//! while it comes, up to `max_body_bytes` and within the handler's `timeout`. One that is longer, or does not
+//! come, is refused: the service must not decide on another body than the upstream gets.
 
-use bytes::Bytes;
-use futures_util::FutureExt as _;
+use std::time::Duration;
+
 use http::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::time::timeout_at;
+use tokio::time::Instant;
 
 use super::decision_point::{self, DecisionPoint};
 use crate::config::parse_bytes;
 use crate::diagnostic::Finding;
 use crate::pipeline::handler::{Answer, Authorizer, BuildContext, Exchange, Registration};
-use crate::pipeline::{Denial, Detail, settings};
-use crate::request::body::BodyError;
+use crate::pipeline::settings;
+use crate::request::body::Opened;
+use crate::upstream::OutgoingBody;
 
 /// The `remote` authorizer.
 pub const REGISTRATION: Registration<dyn Authorizer> =
@@ -23,6 +25,9 @@ pub const REGISTRATION: Registration<dyn Authorizer> =
 
 /// The longest body that is sent where nothing else is set.
 const LONGEST_BODY: usize = 1 << 20;
+
+/// How long a short body is waited for before the service is asked while it comes.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -65,26 +70,21 @@ impl Remote {
 impl Authorizer for Remote {
     fn authorize<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Answer<'a, ()> {
         let deadline = self.point.deadline();
-        let body = exchange.request.body().zip(self.longest_body);
-        let mut reading = match body {
-            None => return self.decide(exchange, Bytes::new(), deadline),
-            Some((body, limit)) => body.whole(limit),
+        let Some((body, limit)) = exchange.request.body().zip(self.longest_body) else {
+            return self.decide(exchange, OutgoingBody::default(), deadline);
         };
-        // Most requests have none, which is known at once.
-        if let Some(read) = (&mut reading).now_or_never() {
-            return match read {
-                Ok(body) => self.decide(exchange, body, deadline),
-                Err(error) => Answer::Now(Err(unreadable(&error))),
-            };
-        }
         Answer::Later(Box::pin(async move {
-            let Ok(read) = timeout_at(deadline, reading).await else {
-                let why = Detail::id("body-too-slow").public("The body did not come in time.");
-                return Err(Denial::CouldNotDecide { status: 408, why, retry_after: None });
+            let patience = deadline.min(Instant::now() + PATIENCE);
+            let body = match body.open(limit, patience).await.map_err(decision_point::unreadable)? {
+                Opened::Whole(body) => body.into(),
+                Opened::Pieces(pieces) => OutgoingBody::Passing(pieces),
             };
-            let body = read.map_err(|error| unreadable(&error))?;
             self.decide(exchange, body, deadline).get().await
         }))
+    }
+
+    fn uses_captures(&self) -> bool {
+        self.point.uses_captures()
     }
 
     fn header_names(&self) -> Vec<http::HeaderName> {
@@ -97,8 +97,8 @@ impl Remote {
     fn decide<'a>(
         &'a self,
         exchange: &'a mut Exchange<'_>,
-        body: Bytes,
-        deadline: tokio::time::Instant,
+        body: OutgoingBody,
+        deadline: Instant,
     ) -> Answer<'a, ()> {
         // Oathkeeper sends an empty field where the client sends none.
         let content_type = exchange.request.headers().first("content-type").unwrap_or_default();
@@ -108,15 +108,5 @@ impl Remote {
             Ok(question) => self.point.ask(exchange, question, deadline),
             Err(denial) => Answer::Now(Err(denial)),
         }
-    }
-}
-
-fn unreadable(error: &BodyError) -> Denial {
-    match error {
-        BodyError::TooLong { limit } => {
-            let why = Detail::id("body-too-long").public(format!("The body is longer than {limit} bytes."));
-            Denial::CouldNotDecide { status: 413, why, retry_after: None }
-        }
-        BodyError::BrokenOff => Denial::BadRequest { why: Detail::id("body-broke-off") },
     }
 }

@@ -73,7 +73,7 @@ impl RemoteJson {
                 Bytes::from(text)
             }
         };
-        self.point.question(exchange, HeaderValue::from_static("application/json"), body)
+        self.point.question(exchange, HeaderValue::from_static("application/json"), body.into())
     }
 }
 
@@ -88,6 +88,11 @@ impl Authorizer for RemoteJson {
             Ok(question) => self.point.ask(exchange, question, deadline),
             Err(denial) => Answer::Now(Err(denial)),
         }
+    }
+
+    fn uses_captures(&self) -> bool {
+        self.point.uses_captures()
+            || matches!(&self.payload, Payload::Rendered(template) if template.uses_captures())
     }
 
     fn header_names(&self) -> Vec<http::HeaderName> {

@@ -1,13 +1,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream;
+use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::pipeline::trial::{Ask, Trial, run, verdict};
-use crate::request::body::Streamed;
+use crate::request::Body;
+use crate::request::body::SHORT;
 use crate::upstream::{FetchError, Outgoing};
 
 const URL: &str = "http://pdp.test/check";
@@ -293,7 +295,7 @@ fn the_body_goes_along_within_limits_of_length_and_time() {
                 Some(piece("a").chain(stream::pending()).boxed_local()),
                 Some(3),
                 (408, "could-not-decide body-too-slow"),
-                None,
+                Some(""),
             ),
             (
                 "broken off",
@@ -306,32 +308,85 @@ fn the_body_goes_along_within_limits_of_length_and_time() {
         ] {
             let trial = trial("remote", &settings);
             trial.fetch.answer(URL, 200, "");
-            let body = body.map(|pieces| Streamed::new(pieces, promised));
-            let body = body.as_ref().map(|body| -> &dyn crate::request::Body { body });
+            let body = body.map(|pieces| Body::new(pieces, promised, &trial.shared.bodies));
+            let body = body.as_ref();
             let begin = tokio::time::Instant::now();
             let (status, reason) = trial.verdict(&Ask { method: "POST", body, ..Ask::default() }).await;
             assert_eq!((status, reason.as_str()), want, "{what}");
             assert!(begin.elapsed() <= Duration::from_secs(2), "{what}");
             let calls = trial.fetch.calls();
-            assert_eq!(calls.first().map(|call| &call.body[..]), sent.map(str::as_bytes), "{what}");
+            assert_eq!(calls.first().map(|call| call.body.whole()), sent.map(str::as_bytes), "{what}");
         }
     });
 }
 
 #[test]
-fn a_body_is_there_for_every_authorizer_of_a_rule() {
+fn a_short_body_is_there_for_every_authorizer_of_a_rule_and_for_every_attempt() {
     let remote =
         |path: &str| json!({"handler": "remote", "config": {"remote": format!("http://pdp.test/{path}")}});
     let (config, _) = with("remote", &json!({}));
     let trial = Trial::good(&config, &json!({"authorizer": null, "authorizers": [remote("1"), remote("2")]}));
     run(async {
-        trial.fetch.answer("http://pdp.test/1", 200, "");
-        trial.fetch.answer("http://pdp.test/2", 200, "");
-        let body = Streamed::new(stream::iter([Ok::<_, ()>(Bytes::from_static(b"abc"))]).boxed_local(), None);
+        let at_once = || stream::iter([Ok::<_, ()>(Bytes::from_static(b"ab"))]);
+        let late = || {
+            at_once().chain(stream::once(Box::pin(
+                sleep(Duration::from_secs(1)).map(|()| Ok(Bytes::from_static(b"c"))),
+            )))
+        };
+        for (source, want) in [(at_once().boxed_local(), "ab"), (late().boxed_local(), "abc")] {
+            trial.fetch.forget("http://pdp.test/1");
+            trial.fetch.answer("http://pdp.test/1", 503, "");
+            trial.fetch.answer("http://pdp.test/1", 200, "");
+            trial.fetch.answer("http://pdp.test/2", 200, "");
+            let before = trial.fetch.calls().len();
+            let body = Body::new(source, None, &trial.shared.bodies);
+            let ask = Ask { method: "POST", body: Some(&body), ..Ask::default() };
+            assert_eq!(trial.verdict(&ask).await.0, 200);
+            let sent: Vec<_> =
+                trial.fetch.calls().into_iter().skip(before).map(|call| call.body.whole().to_vec()).collect();
+            assert_eq!(sent, [want.as_bytes(); 3]);
+        }
+    });
+}
+
+#[test]
+fn a_long_body_goes_to_one_authorizer_once() {
+    let remote =
+        |path: &str| json!({"handler": "remote", "config": {"remote": format!("http://pdp.test/{path}")}});
+    let (config, _) = with("remote", &json!({}));
+    run(async {
+        let long = || stream::iter(vec![Ok::<_, ()>(Bytes::from(vec![b'x'; 1000])); 100]).boxed_local();
+        let trial = trial("remote", &json!({}));
+        trial.fetch.answer(URL, 503, "");
+        let body = Body::new(long(), None, &trial.shared.bodies);
         let ask = Ask { method: "POST", body: Some(&body), ..Ask::default() };
-        assert_eq!(trial.verdict(&ask).await.0, 200);
-        let sent: Vec<_> = trial.fetch.calls().into_iter().map(|call| call.body).collect();
-        assert_eq!(sent, ["abc", "abc"]);
+        assert_eq!(trial.verdict(&ask).await, (500, "could-not-decide backend-status".to_owned()));
+        assert_eq!(trial.fetch.count(URL), 1, "it cannot be sent again");
+
+        let rule = json!({"authorizer": null, "authorizers": [remote("1"), remote("2")]});
+        let trial = Trial::good(&config, &rule);
+        trial.fetch.answer("http://pdp.test/1", 200, "");
+        let body = Body::new(long(), None, &trial.shared.bodies);
+        let ask = Ask { method: "POST", body: Some(&body), ..Ask::default() };
+        let decision = trial.ask(&ask).await;
+        assert_eq!(verdict(&decision), (413, "could-not-decide body-passed-on".to_owned()));
+        let said = String::from_utf8(decision.outcome.unwrap_err().reply.body.to_vec()).unwrap();
+        assert!(said.contains(&format!("longer than {SHORT} bytes")), "{said}");
+    });
+}
+
+#[test]
+fn answers_about_a_body_that_is_passed_on_are_not_remembered() {
+    run(async {
+        let trial = trial("remote", &json!({"cache": {"enabled": true}}));
+        trial.fetch.answer(URL, 200, "");
+        for (length, calls) in [(10, 1), (10, 1), (100_000, 2), (100_000, 3)] {
+            let source = stream::iter([Ok::<_, ()>(Bytes::from(vec![b'x'; length]))]);
+            let body = Body::new(source, None, &trial.shared.bodies);
+            let ask = Ask { method: "POST", body: Some(&body), ..Ask::default() };
+            assert_eq!(trial.verdict(&ask).await.0, 200, "{length}");
+            assert_eq!(trial.fetch.count(URL), calls, "{length}");
+        }
     });
 }
 
@@ -476,6 +531,25 @@ fn what_is_remembered_is_a_verdict_about_one_question() {
 }
 
 #[test]
+fn no_verdict_outlives_the_token_it_may_be_about() {
+    run(async {
+        let (config, rule) = with("remote_json", &json!({"cache": {"enabled": true, "ttl": "1m"}}));
+        let noop = json!({"authenticators": [{"handler": "noop"}]});
+        let trial = Trial::good(&config, &crate::config::merge(&rule, &noop));
+        trial.fetch.answer(URL, 200, "");
+        // {"alg":"none"}.{"exp":1700000005}
+        let token = "Bearer eyJhbGciOiJub25lIn0.eyJleHAiOjE3MDAwMDAwMDV9.c2ln";
+        let ask = Ask { headers: &[("Authorization", token)], ..Ask::default() };
+        for (seconds, calls) in [(0, 1), (4, 1), (1, 2), (0, 3)] {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            Trial::pass(seconds);
+            assert_eq!(trial.verdict(&ask).await.0, 200);
+            assert_eq!(trial.fetch.count(URL), calls, "after {seconds} more seconds");
+        }
+    });
+}
+
+#[test]
 fn what_cannot_work_is_found_when_rules_load() {
     for (authorizer, settings, code, pointer) in [
         ("remote", json!({"remote": "ftp://x"}), "unusable-url", "/remote"),
@@ -524,7 +598,7 @@ fn a_payload_that_a_request_breaks_is_not_sent() {
             let (status, reason) = trial.verdict(&Ask { headers: &headers, ..Ask::default() }).await;
             assert_eq!((status, reason.as_str()), want, "{value}");
             let calls = trial.fetch.calls();
-            assert_eq!(calls.get(before).map(|call| &call.body[..]), sent.map(str::as_bytes), "{value}");
+            assert_eq!(calls.get(before).map(|call| call.body.whole()), sent.map(str::as_bytes), "{value}");
         }
     });
 }

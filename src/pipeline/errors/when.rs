@@ -132,7 +132,8 @@ impl RemoteIp {
     }
 }
 
-fn contains(networks: &[IpNet], address: Option<IpAddr>) -> bool {
+/// Whether an address is in one of these networks; an IPv4 address in IPv6 clothes is one of IPv4.
+pub(crate) fn contains(networks: &[IpNet], address: Option<IpAddr>) -> bool {
     address.is_some_and(|address| {
         let address = address.to_canonical();
         networks.iter().any(|network| network.contains(&address))

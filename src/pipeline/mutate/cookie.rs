@@ -33,11 +33,13 @@ fn build(context: &BuildContext<'_>, config: &Value) -> Result<Box<dyn Mutator>,
 
 impl Cookie {
     fn set(&self, exchange: &mut Exchange<'_>) -> Result<(), Denial> {
-        let mut line = String::new();
+        let mut line = String::with_capacity(64);
+        let mut room = String::new();
         let data = template_data(exchange);
         for Named { name, template } in &self.cookies {
-            let value = template.render(&data).map_err(template_fault)?;
-            push_cookie(&mut line, name, value.as_bytes(), false);
+            room.clear();
+            template.render_into(&data, &mut room).map_err(template_fault)?;
+            push_cookie(&mut line, name, room.as_bytes(), false);
         }
         each_cookie(exchange.request.headers(), &mut |name, value, quoted| {
             if !self.cookies.iter().any(|c| c.name.as_bytes() == name) {
@@ -56,6 +58,10 @@ impl Mutator for Cookie {
         Answer::Now(self.set(exchange))
     }
 
+    fn uses_captures(&self) -> bool {
+        self.cookies.iter().any(|cookie| cookie.template.uses_captures())
+    }
+
     fn header_names(&self) -> Vec<HeaderName> {
         vec![COOKIE]
     }
@@ -68,14 +74,11 @@ fn push_cookie(line: &mut String, name: &str, value: &[u8], quoted: bool) {
     }
     line.push_str(name);
     line.push('=');
-    let value: String = value.iter().filter(|b| is_cookie_byte(**b)).map(|b| char::from(*b)).collect();
-    if !value.is_empty() && (quoted || value.contains([' ', ','])) {
-        line.push('"');
-        line.push_str(&value);
-        line.push('"');
-    } else {
-        line.push_str(&value);
-    }
+    let kept = || value.iter().copied().filter(|b| is_cookie_byte(*b));
+    let quoted = kept().next().is_some() && (quoted || kept().any(|b| matches!(b, b' ' | b',')));
+    line.extend(quoted.then_some('"'));
+    line.extend(kept().map(char::from));
+    line.extend(quoted.then_some('"'));
 }
 
 #[cfg(test)]

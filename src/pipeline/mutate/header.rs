@@ -25,6 +25,9 @@ pub(in crate::pipeline) const NEVER_SET: &[&str] = &[
     "upgrade",
 ];
 
+/// Most values are not longer, in bytes.
+const USUAL: usize = 64;
+
 struct Header {
     headers: HeaderTemplates,
 }
@@ -73,6 +76,17 @@ impl HeaderTemplates {
         Ok(Self(headers))
     }
 
+    /// Whether any of them may look at capture groups.
+    pub(in crate::pipeline) fn use_captures(&self) -> bool {
+        self.iter()
+            .any(|(_, text)| matches!(text, HeaderText::Rendered(template) if template.uses_captures()))
+    }
+
+    /// How many there are.
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Every header with its value, to be worked out with [`HeaderText::value`].
     pub(in crate::pipeline) fn iter(&self) -> impl Iterator<Item = &(HeaderName, HeaderText)> {
         self.0.iter()
@@ -80,17 +94,20 @@ impl HeaderTemplates {
 }
 
 impl HeaderText {
-    /// The value for a request.
+    /// The value for a request. `room` is memory to render in, used again from header to header.
     pub(in crate::pipeline) fn value(
         &self,
         name: &HeaderName,
         exchange: &Exchange<'_>,
+        room: &mut String,
     ) -> Result<HeaderValue, Denial> {
         match self {
             Self::Fixed(value) => Ok(value.clone()),
             Self::Rendered(template) => {
-                let text = template.render(&template_data(exchange)).map_err(template_fault)?;
-                header_value(&text).ok_or_else(|| unusable_value(name, exchange))
+                room.clear();
+                room.reserve(USUAL);
+                template.render_into(&template_data(exchange), room).map_err(template_fault)?;
+                header_value(room).ok_or_else(|| unusable_value(name, exchange))
             }
         }
     }
@@ -114,8 +131,10 @@ impl Ord for Name {
 
 impl Header {
     fn set(&self, exchange: &mut Exchange<'_>) -> Result<(), Denial> {
+        let mut room = String::new();
+        exchange.session.headers.reserve(self.headers.len());
         for (name, text) in self.headers.iter() {
-            let value = text.value(name, exchange)?;
+            let value = text.value(name, exchange, &mut room)?;
             exchange.session.headers.set(name.clone(), value);
         }
         Ok(())
@@ -125,6 +144,10 @@ impl Header {
 impl Mutator for Header {
     fn mutate<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Answer<'a, ()> {
         Answer::Now(self.set(exchange))
+    }
+
+    fn uses_captures(&self) -> bool {
+        self.headers.use_captures()
     }
 
     fn header_names(&self) -> Vec<HeaderName> {

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method};
 use serde::Deserialize;
@@ -183,7 +182,7 @@ impl Hydrator {
                 self.session.render(&data)
             }
         };
-        question.body = Bytes::from(session.map_err(template_fault)?);
+        question.body = session.map_err(template_fault)?.into();
         Ok(question)
     }
 

@@ -251,6 +251,10 @@ impl Mutator for IdToken {
     fn header_names(&self) -> Vec<HeaderName> {
         vec![header::AUTHORIZATION]
     }
+
+    fn uses_captures(&self) -> bool {
+        matches!(&self.claims, Claims::Rendered(template) if template.uses_captures())
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,10 @@ impl Mutator for Noop {
         give_back(exchange, COOKIE, true);
         Answer::Now(Ok(()))
     }
+
+    fn uses_captures(&self) -> bool {
+        false
+    }
 }
 
 /// Puts a header of the client into the session unless an earlier mutator has set it. Cookies may come in

@@ -11,7 +11,7 @@ use crate::upstream::fake::FakeFetch;
 
 /// An engine of one rule with these authenticators and this authorizer, and the findings about it.
 fn engine_of(authenticators: &Value, authorizer: &str) -> (Engine, Vec<String>) {
-    let spec = serde_json::from_value(json!({
+    let spec: RuleSpec = serde_json::from_value(json!({
         "id": "r",
         "match": {"methods": ["GET"], "url": "http://gate.test/"},
         "authenticators": authenticators,
@@ -21,7 +21,7 @@ fn engine_of(authenticators: &Value, authorizer: &str) -> (Engine, Vec<String>) 
     .unwrap();
     let document = Document {
         source: Arc::new(Source { name: "rules.yaml".to_owned(), path: None, text: None }),
-        rules: vec![Written { index: 0, spec, findings: Vec::new() }],
+        rules: vec![Written { index: 0, spec: Arc::new(spec), findings: Vec::new() }],
         warnings: Report::default(),
     };
     let config = Config::for_validation(Strategy::Regexp).unwrap();
@@ -139,5 +139,47 @@ fn a_rule_that_makes_guests_of_whom_it_refuses_is_worth_a_warning() {
         let (_, findings) = engine_of(&authenticators, authorizer);
         let want: &[&str] = if warned { &[warning] } else { &[] };
         assert_eq!(findings, want, "{authenticators}");
+    }
+}
+
+#[test]
+fn capture_groups_are_worked_out_for_a_rule_whose_steps_may_see_them() {
+    let allow = json!({"handler": "allow"});
+    let headers = |text: &str| json!([{"handler": "header", "config": {"headers": {"x-part": text}}}]);
+    let claims = |text: &str| json!([{"handler": "id_token", "config": {"claims": text}}]);
+    let ask = |payload: &str| {
+        let config = json!({"remote": "http://authz.test/", "payload": payload});
+        json!({"handler": "remote_json", "config": config})
+    };
+    let noop = json!([{"handler": "noop"}]);
+    let group = r"{{ printIndex .MatchContext.RegexpCaptureGroups 0 }}";
+    let hydrator = json!([{"handler": "hydrator", "config": {"api": {"url": "http://api.test/"}}}]);
+    for (what, authorizer, mutators, wanted) in [
+        ("nothing is rendered", &allow, &noop, false),
+        ("a fixed header", &allow, &headers("inner"), false),
+        ("the subject", &allow, &headers("{{ print .Subject }}"), false),
+        ("a group", &allow, &headers(group), true),
+        ("the whole session", &allow, &headers("{{ . | toJson }}"), true),
+        ("a group in the second template", &allow, &headers(&format!("{{{{ .Subject }}}}{group}")), true),
+        ("claims of the subject", &allow, &claims(r#"{"a": "{{ .Subject }}"}"#), false),
+        ("claims of a group", &allow, &claims(&format!(r#"{{"a": "{group}"}}"#)), true),
+        ("a payload of the subject", &ask(r#""{{ .Subject }}""#), &noop, false),
+        ("a payload of a group", &ask(&format!(r#""{group}""#)), &noop, true),
+        ("a session sent away", &allow, &hydrator, true),
+    ] {
+        let spec = json!({
+            "id": "r",
+            "match": {"methods": ["GET"], "url": "http://gate.test/<.*>"},
+            "authenticators": [{"handler": "noop"}],
+            "authorizer": authorizer,
+            "mutators": mutators,
+        });
+        let written =
+            Written { index: 0, spec: Arc::new(serde_json::from_value(spec).unwrap()), findings: Vec::new() };
+        let source = Arc::new(Source { name: "rules.yaml".to_owned(), path: None, text: None });
+        let config = Config::for_validation(Strategy::Regexp).unwrap();
+        let (rule, findings) = rule(&config, &source, &written, &Shared::new(1 << 20));
+        assert!(rule.is_valid(), "{what}: {findings:?}");
+        assert_eq!(rule.uses_captures(), wanted, "{what}");
     }
 }

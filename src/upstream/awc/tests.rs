@@ -1,4 +1,4 @@
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -42,7 +42,7 @@ impl Scripted {
             method: Method::GET,
             url: format!("http://127.0.0.1:{}/keys?a=b", self.port),
             headers: vec![(header::AUTHORIZATION, HeaderValue::from_static("Bearer secret"))],
-            body: Bytes::new(),
+            body: OutgoingBody::default(),
             timeout: Duration::from_secs(20),
             max_response_bytes: 1000,
             redirects: 3,
@@ -153,7 +153,7 @@ fn a_body_does_not_follow_to_another_host() {
         let server = Scripted::start(|port| {
             vec![answer(status, &format!("location: http://localhost:{port}/moved\r\n"), b"")]
         });
-        let request = Outgoing { method: Method::POST, body: Bytes::from_static(b"token=t"), ..server.get() };
+        let request = Outgoing { method: Method::POST, body: "token=t".into(), ..server.get() };
         let error = fetch_once(request).unwrap_err();
         assert!(error.to_string().ends_with("redirect of a body to another host"), "{error}");
         assert_eq!(server.heard().len(), 1);
@@ -164,7 +164,7 @@ fn a_body_does_not_follow_to_another_host() {
             answer(200, "", b"there"),
         ]
     });
-    let request = Outgoing { method: Method::POST, body: Bytes::from_static(b"token=t"), ..server.get() };
+    let request = Outgoing { method: Method::POST, body: "token=t".into(), ..server.get() };
     assert_eq!(fetch_once(request).unwrap().status, 200);
     let second = &server.heard()[1];
     assert!(second.starts_with("get /moved ") && !second.contains("content-type"), "{second}");
@@ -217,7 +217,7 @@ fn a_post_that_is_redirected_to_see_something_becomes_a_get() {
     for (status, method) in [(301, "get"), (302, "get"), (303, "get"), (307, "post"), (308, "post")] {
         let server =
             Scripted::start(|_| vec![answer(status, "location: /next\r\n", b""), answer(200, "", b"")]);
-        let request = Outgoing { method: Method::POST, body: Bytes::from_static(b"a=b"), ..server.get() };
+        let request = Outgoing { method: Method::POST, body: "a=b".into(), ..server.get() };
         fetch_once(request).unwrap();
         let second = &server.heard()[1];
         assert!(second.starts_with(&format!("{method} /next ")), "{status}: {second}");

@@ -1,5 +1,6 @@
 //! Faults: why a backend gave no usable answer.
 
+use crate::request::body::BodyError;
 use crate::upstream::FetchError;
 
 /// Why there is no usable answer. The texts are for the log: they name the URL without its userinfo and
@@ -24,6 +25,9 @@ pub enum Fault {
     /// The URL cannot be called; only a request's own part of it can be to blame.
     #[error("{0}")]
     Unusable(String),
+    /// The client's body, which was to be passed on, was none.
+    #[error("{0}")]
+    Body(BodyError),
 }
 
 impl Fault {
@@ -36,6 +40,7 @@ impl Fault {
             Self::TooLarge(_) => "backend-answer-too-large",
             Self::Busy(_) => "backend-busy",
             Self::Unusable(_) => "backend-url-unusable",
+            Self::Body(error) => error.id(),
         }
     }
 
@@ -54,6 +59,7 @@ impl From<FetchError> for Fault {
             FetchError::Timeout { .. } => Self::TimedOut(text),
             FetchError::TooLarge { .. } => Self::TooLarge(text),
             FetchError::Protocol { .. } => Self::Broken(text),
+            FetchError::Body { reason, .. } => Self::Body(reason),
         }
     }
 }

@@ -22,7 +22,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use smallvec::SmallVec;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -35,7 +34,7 @@ pub use settings::{BackendSettings, CacheSettings, DEADLINE, LONGEST_ANSWER, Ret
 
 use self::settings::Durations;
 use super::calls::Calls;
-use super::{Fetch, Incoming, Outgoing, shown_url};
+use super::{Fetch, Incoming, Outgoing, OutgoingBody, shown_url};
 use crate::cache::{Cache, Key, Space};
 use crate::diagnostic::Finding;
 
@@ -69,8 +68,8 @@ pub struct Question {
     pub url: String,
     /// Header fields.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Body, empty for none.
-    pub body: Bytes,
+    /// Body, empty for none. The answer to a question whose body is passed on is for who asks alone.
+    pub body: OutgoingBody,
     /// Sent as well, but two questions that differ only here are the same: `traceparent` and such.
     pub trace: Vec<(HeaderName, HeaderValue)>,
     /// The answer is not remembered beyond this time (seconds since 1970): when a token expires.
@@ -81,7 +80,7 @@ impl Question {
     /// A question without headers and body.
     pub fn new(method: Method, url: String) -> Self {
         let (headers, trace) = (Vec::new(), Vec::new());
-        Self { method, url, headers, body: Bytes::new(), trace, not_after: None }
+        Self { method, url, headers, body: OutgoingBody::default(), trace, not_after: None }
     }
 }
 
@@ -205,14 +204,20 @@ impl<T: Send + Sync + 'static> Backend<T> {
 
     /// The same where a credential that is not sent keeps questions apart as well.
     pub fn key_with(&self, question: &Question, credential: &[u8]) -> Option<Key> {
+        if matches!(question.body, OutgoingBody::Passing(_)) {
+            return None;
+        }
         let mut parts: SmallVec<[&[u8]; 24]> = SmallVec::new();
         parts.extend([
             question.method.as_str().as_bytes(),
             question.url.as_bytes(),
-            &question.body,
+            question.body.whole(),
             credential,
         ]);
-        for (name, value) in &question.headers {
+        // All of a client's headers come in no certain order.
+        let mut headers: SmallVec<[&(HeaderName, HeaderValue); 10]> = question.headers.iter().collect();
+        headers.sort_by_key(|(name, _)| name.as_str());
+        for (name, value) in headers {
             parts.extend([name.as_str().as_bytes(), value.as_bytes()]);
         }
         self.key_of(&parts)
@@ -321,9 +326,12 @@ impl<T: Send + Sync + 'static> Backend<T> {
         let mut made = 0;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let sent = fetch.send(self.outgoing(question, left.min(self.attempt)));
+            let sent = fetch.send(self.outgoing(question, left));
             let result = sent.await.map_err(Fault::from);
             made += 1;
+            if !question.body.rewind() {
+                return result;
+            }
             if made == 1 && repeatable && matches!(result, Err(Fault::Broken(_))) {
                 repeatable = false;
                 made = 0;
@@ -339,7 +347,12 @@ impl<T: Send + Sync + 'static> Backend<T> {
         }
     }
 
-    fn outgoing(&self, question: &Question, timeout: Duration) -> Outgoing {
+    fn outgoing(&self, question: &Question, left: Duration) -> Outgoing {
+        let timeout = match question.body {
+            OutgoingBody::Whole(_) => left.min(self.attempt),
+            // The client's pace is not the service's.
+            OutgoingBody::Passing(_) => left,
+        };
         Outgoing {
             method: question.method.clone(),
             url: question.url.clone(),

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
+use bytes::Bytes;
 use futures_util::future::{LocalBoxFuture, join_all};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -352,7 +353,7 @@ fn questions_are_the_same_when_everything_that_is_sent_is() {
     let header = |name: &'static str, value| (HeaderName::from_static(name), HeaderValue::from_static(value));
     let base = Question {
         headers: vec![header("a", "bc"), header("cookie", "sid=1")],
-        body: Bytes::from_static(b"x"),
+        body: "x".into(),
         ..question()
     };
     let backend = Ground::new().backend(json!({}));
@@ -360,7 +361,7 @@ fn questions_are_the_same_when_everything_that_is_sent_is() {
     for (what, other) in [
         ("method", Question { method: Method::POST, ..base.clone() }),
         ("url", Question { url: format!("{URL}?a"), ..base.clone() }),
-        ("body", Question { body: Bytes::from_static(b"y"), ..base.clone() }),
+        ("body", Question { body: "y".into(), ..base.clone() }),
         ("value", Question { headers: vec![header("a", "bd"), header("cookie", "sid=1")], ..base.clone() }),
         (
             "where a name ends",
@@ -380,6 +381,12 @@ fn questions_are_the_same_when_everything_that_is_sent_is() {
     let traced = Question { trace: vec![header("traceparent", "00-1-2-01")], ..base.clone() };
     assert_eq!(key(&base), key(&traced));
     assert_eq!(key(&base), key(&base.clone()));
+    let names_in_another_order =
+        Question { headers: vec![header("cookie", "sid=1"), header("a", "bc")], ..base.clone() };
+    assert_eq!(key(&base), key(&names_in_another_order));
+    let twice =
+        |first, second| Question { headers: vec![header("a", first), header("a", second)], ..base.clone() };
+    assert_ne!(key(&twice("b", "c")), key(&twice("c", "b")));
     let other = Plan { space: Space::new("test", &[b"{\"subject_from\":\"id\"}"]), ..plan() };
     let other = Ground::new().planned(&other, json!({})).unwrap();
     assert_ne!(Some(key(&base)), other.key(&base), "another configuration");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::Method;
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -14,11 +15,14 @@ use openssl::ssl::{SslAcceptor, SslVerifyMode};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509NameBuilder, X509Ref};
 
+use tokio::time::Instant;
+
 use super::*;
 use crate::config::Secret;
 use crate::keys::fixtures::run;
+use crate::request::body::{Body, BodyRoom, Opened};
 use crate::upstream::awc::Client;
-use crate::upstream::{Fetch, FetchError, Outgoing};
+use crate::upstream::{Fetch, FetchError, Outgoing, OutgoingBody};
 
 type Key = PKey<Private>;
 
@@ -114,13 +118,27 @@ fn get(settings: &ClientTls, url: &str) -> Result<Bytes, FetchError> {
         method: Method::GET,
         url: url.to_owned(),
         headers: Vec::new(),
-        body: Bytes::new(),
+        body: OutgoingBody::default(),
         timeout: Duration::from_secs(20),
         max_response_bytes: 100,
         redirects: 0,
     };
     let client: Rc<dyn Fetch> = Rc::new(Client::with(outbound));
-    run(client.send(request)).map(|answer| answer.body)
+    run(async {
+        let whole = client.send(request.clone()).await.map(|answer| answer.body);
+        // A body that does not come, so that only the answer counts.
+        let body = Body::new(stream::pending::<Result<_, ()>>(), None, &BodyRoom::default());
+        let Ok(Opened::Pieces(pieces)) = body.open(9, Instant::now()).await else { unreachable!() };
+        let request = Outgoing { method: Method::POST, body: OutgoingBody::Passing(pieces), ..request };
+        let passed = client.send(request).await.map(|answer| answer.body);
+        let shown = |result: &Result<Bytes, FetchError>| match result {
+            Ok(body) => format!("{body:?}"),
+            Err(FetchError::Connect { .. } | FetchError::Protocol { .. }) => "no".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(shown(&passed), shown(&whole), "{whole:?}");
+        whole
+    })
 }
 
 #[test]
@@ -155,6 +173,26 @@ fn a_server_that_asks_for_it_gets_the_certificate() {
     assert_eq!(get(&with(Some(authority.client.clone())), &url).unwrap(), "yes");
     assert!(get(&with(None), &url).is_err());
     assert!(get(&with(Some(Authority::new().client)), &url).is_err(), "of another authority");
+}
+
+#[test]
+fn settings_that_change_count_for_the_next_connection() {
+    let authority = Authority::new();
+    let port = authority.serve(false);
+    let outbound = Arc::new(Outbound::default());
+    let client: Rc<dyn Fetch> = Rc::new(Client::with(Arc::clone(&outbound)));
+    let trusted = ClientTls { ca: vec![authority.ca.clone()], ..ClientTls::default() };
+    for (settings, works) in
+        [(&ClientTls::default(), false), (&trusted, true), (&ClientTls::default(), false)]
+    {
+        outbound.set(settings);
+        let request = Outgoing::get(format!("https://localhost:{port}/"), Duration::from_secs(20));
+        assert_eq!(run(client.send(request)).is_ok(), works);
+    }
+    outbound.set(&trusted);
+    let before = outbound.current();
+    outbound.set(&trusted.clone());
+    assert!(Arc::ptr_eq(&before, &outbound.current()), "the same ones keep their connections");
 }
 
 #[test]

@@ -310,7 +310,9 @@ fn read_call(input: &mut impl BufRead, out: &mut impl Write) -> io::Result<Optio
         }
     } else if let Some(length) = call.header("content-length") {
         let length = length.parse().map_err(io::Error::other)?;
-        input.take(length).read_to_end(&mut body)?;
+        if input.take(length).read_to_end(&mut body)? as u64 != length {
+            return Ok(None);
+        }
     }
     let keep = !says("connection", "close") && !http_1_0;
     call.body = body;

@@ -19,7 +19,7 @@ fn config(more: &Value) -> Value {
 
 fn sent(call: &Outgoing) -> String {
     let authorization = call.headers.iter().find(|(name, _)| name == "authorization").unwrap();
-    let body = std::str::from_utf8(&call.body).unwrap();
+    let body = std::str::from_utf8(call.body.whole()).unwrap();
     format!("{} {} {body} {}", call.method, call.url, authorization.1.to_str().unwrap())
 }
 

@@ -28,7 +28,7 @@ fn pre_authorization() -> Value {
 /// `METHOD url body`, then each header on a line.
 fn sent(call: &Outgoing) -> String {
     let headers = call.headers.iter().map(|(n, v)| format!("\n{n}: {}", v.to_str().unwrap()));
-    let body = std::str::from_utf8(&call.body).unwrap();
+    let body = std::str::from_utf8(call.body.whole()).unwrap();
     format!("{} {} {body}{}", call.method, call.url, headers.collect::<String>())
 }
 

@@ -79,18 +79,25 @@ fn what_the_session_store_is_sent() {
             format!("GET {URL}?q=%23%22%3C%20%C3%A9%22{cookies}{trace}"),
         ),
         (
-            "the method is the request's",
+            "the store's own path is asked for with GET",
             "cookie_session",
             config(&json!({})),
             Asked { method: "DELETE", ..get.clone() },
-            format!("DELETE {URL}{cookies}{trace}"),
+            format!("GET {URL}{cookies}{trace}"),
         ),
         (
-            "an answer to HEAD names nobody",
+            "the request's path with the request's method",
             "cookie_session",
-            config(&json!({})),
+            json!({"check_session_url": "http://store.test/"}),
+            Asked { method: "DELETE", ..get.clone() },
+            format!("DELETE http://store.test/a/b{cookies}{trace}"),
+        ),
+        (
+            "but an answer to HEAD names nobody",
+            "cookie_session",
+            json!({"check_session_url": "http://store.test/"}),
             Asked { method: "HEAD", ..get.clone() },
-            format!("GET {URL}{cookies}{trace}"),
+            format!("GET http://store.test/a/b{cookies}{trace}"),
         ),
         (
             "unless the method is fixed",
@@ -132,7 +139,7 @@ fn what_the_session_store_is_sent() {
             "bearer_token",
             config(&json!({})),
             Asked { method: "POST", ..get.clone() },
-            format!("POST {URL}\nauthorization: Bearer tok{trace}"),
+            format!("GET {URL}\nauthorization: Bearer tok{trace}"),
         ),
         (
             "a token from elsewhere is not put in",
@@ -268,7 +275,7 @@ fn answers_are_remembered_for_who_sent_the_same() {
         ("the same", get.clone(), 1),
         ("another cookie", Asked::with(&[("cookie", "sid=2")]), 2),
         ("two cookies that join to the same", Asked::with(&[("cookie", "sid="), ("cookie", "1")]), 2),
-        ("another method", Asked { method: "POST", ..get.clone() }, 2),
+        ("another method", Asked { method: "POST", ..get.clone() }, 1),
         ("a header that is not sent", Asked::with(&[("cookie", "sid=1"), ("x-custom", "y")]), 1),
         ("a trace", Asked::with(&[("cookie", "sid=1"), ("traceparent", "00-1-2-01")]), 1),
     ];

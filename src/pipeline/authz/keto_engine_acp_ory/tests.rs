@@ -62,7 +62,7 @@ fn what_keto_is_asked() {
         let headers: Vec<_> =
             call.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         assert_eq!(headers, [("content-type", &b"application/json"[..])]);
-        let body = String::from_utf8(call.body.to_vec()).unwrap();
+        let body = String::from_utf8(call.body.whole().to_vec()).unwrap();
         let want = concat!(
             r#"{"action":"GET:a/b","context":{"remoteIpAddress":"192.0.2.7","requestedAt":"2023-11-14T22:13:20Z"},"#,
             r#""resource":"\u003c\u0026\u003e","subject":"s:guest"}"#,
@@ -73,7 +73,7 @@ fn what_keto_is_asked() {
         let trial = self::trial(&empty);
         trial.fetch.answer(URL, 200, r#"{"allowed":true}"#);
         assert_eq!(trial.verdict(&Ask::default()).await.0, 200);
-        let body: Value = serde_json::from_slice(&trial.fetch.calls()[0].body).unwrap();
+        let body: Value = serde_json::from_slice(trial.fetch.calls()[0].body.whole()).unwrap();
         assert_eq!(
             (&body["action"], &body["resource"], &body["subject"]),
             (&json!("unset"), &json!("unset"), &json!("guest"))
@@ -103,7 +103,7 @@ fn the_address_that_policies_look_at() {
             let trial = trial(&json!({}));
             trial.fetch.answer(URL, 200, r#"{"allowed":true}"#);
             assert_eq!(trial.verdict(&Ask { headers, ..Ask::default() }).await.0, 200);
-            let body: Value = serde_json::from_slice(&trial.fetch.calls()[0].body).unwrap();
+            let body: Value = serde_json::from_slice(trial.fetch.calls()[0].body.whole()).unwrap();
             assert_eq!(body["context"]["remoteIpAddress"], want, "{headers:?}");
         }
     });

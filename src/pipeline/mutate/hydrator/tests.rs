@@ -33,7 +33,7 @@ fn lines(call: &Outgoing) -> Vec<String> {
 }
 
 fn body(call: &Outgoing) -> &str {
-    std::str::from_utf8(&call.body).unwrap()
+    std::str::from_utf8(call.body.whole()).unwrap()
 }
 
 #[test]

@@ -1,18 +1,21 @@
-//! Cross-origin answers (Fetch standard, CORS protocol), with Oathkeeper's settings.
+//! Cross-origin answers (Fetch standard, CORS protocol), with Oathkeeper's settings: of a listener, or of a rule.
 
-use actix_web::HttpRequest;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
-use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
 
 use crate::config::Cors;
-use crate::pipeline::Reply;
+use crate::request::Headers;
 
-/// The settings of one listener, ready to answer with.
-#[expect(clippy::struct_excessive_bools, reason = "four switches of the configuration")]
+/// A header field.
+pub type Field = (HeaderName, HeaderValue);
+
+/// The settings of a listener or a rule, ready to answer with.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "five switches of the configuration")]
 pub struct Policy {
     enabled: bool,
     any_origin: bool,
     origins: Vec<Origin>,
+    any_method: bool,
     methods: Vec<String>,
     any_header: bool,
     headers: Vec<String>,
@@ -22,6 +25,7 @@ pub struct Policy {
 }
 
 /// An allowed origin: exact, or with one wildcard for a run of labels.
+#[derive(Debug)]
 enum Origin {
     Exact(String),
     Wildcard { prefix: String, suffix: String },
@@ -39,6 +43,7 @@ impl Policy {
             enabled: cors.enabled,
             any_origin,
             origins: cors.allowed_origins.iter().filter_map(|o| Origin::parse(o)).collect(),
+            any_method: cors.allowed_methods.iter().any(|m| m == "*"),
             methods: cors.allowed_methods.iter().map(|m| m.to_ascii_uppercase()).collect(),
             any_header: cors.allowed_headers.iter().any(|h| h == "*"),
             headers: cors.allowed_headers.iter().map(|h| h.to_ascii_lowercase()).collect(),
@@ -53,53 +58,62 @@ impl Policy {
         self.enabled
     }
 
-    /// Answers a preflight; rules never see it.
-    pub fn preflight(&self, request: &HttpRequest) -> Reply {
+    /// What the answer to a preflight says, and whether it allows the request that is announced.
+    pub fn preflight(&self, request: &dyn Headers) -> (Vec<Field>, bool) {
         let vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
         let mut headers = vec![(header::VARY, HeaderValue::from_static(vary))];
-        let get = |name: HeaderName| request.headers().get(name);
-        let method = get(header::ACCESS_CONTROL_REQUEST_METHOD);
-        let asked = get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+        let get = |name: &HeaderName| {
+            request.first(name.as_str()).and_then(|value| HeaderValue::from_bytes(value).ok())
+        };
+        let method = get(&header::ACCESS_CONTROL_REQUEST_METHOD);
+        let asked = get(&header::ACCESS_CONTROL_REQUEST_HEADERS);
         let allowed = self.allowed_origin(request).filter(|_| {
-            method.is_some_and(|m| self.allows_method(m)) && asked.is_none_or(|h| self.allows_headers(h))
+            method.as_ref().is_some_and(|m| self.allows_method(m))
+                && asked.as_ref().is_none_or(|h| self.allows_headers(h))
         });
-        if let (Some(origin), Some(method)) = (allowed, method) {
-            headers.push((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
-            headers.push((header::ACCESS_CONTROL_ALLOW_METHODS, method.clone()));
-            if let Some(asked) = asked.filter(|h| !h.is_empty()) {
-                headers.push((header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone()));
-            }
-            if self.credentials {
-                headers.push((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")));
-            }
-            if let Some(max_age) = &self.max_age {
-                headers.push((header::ACCESS_CONTROL_MAX_AGE, max_age.clone()));
-            }
-        }
-        Reply { status: 204, headers, body: Bytes::new() }
-    }
-
-    /// Adds what a browser needs to show an answer to a page of an allowed origin.
-    pub fn add_headers(&self, request: &HttpRequest, reply: &mut Reply) {
-        reply.headers.push((header::VARY, HeaderValue::from_static("Origin")));
-        let Some(origin) = self.allowed_origin(request) else { return };
-        reply.headers.push((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
-        if let Some(exposed) = &self.exposed {
-            reply.headers.push((header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone()));
+        let (Some(origin), Some(method)) = (allowed, method) else { return (headers, false) };
+        headers.push((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin));
+        headers.push((header::ACCESS_CONTROL_ALLOW_METHODS, method));
+        if let Some(asked) = asked.filter(|h| !h.is_empty()) {
+            headers.push((header::ACCESS_CONTROL_ALLOW_HEADERS, asked));
         }
         if self.credentials {
-            reply.headers.push((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")));
+            headers.push((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")));
+        }
+        if let Some(max_age) = &self.max_age {
+            headers.push((header::ACCESS_CONTROL_MAX_AGE, max_age.clone()));
+        }
+        (headers, true)
+    }
+
+    /// Adds what a browser needs to show an answer to a page of an allowed origin, unless the answer says so
+    /// already.
+    pub fn add_headers(&self, request: &dyn Headers, answer: &mut Vec<Field>) {
+        if answer.iter().any(|(name, _)| *name == header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+            return;
+        }
+        answer.push((header::VARY, HeaderValue::from_static("Origin")));
+        let Some(origin) = self.allowed_origin(request) else { return };
+        answer.push((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin));
+        if let Some(exposed) = &self.exposed {
+            answer.push((header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone()));
+        }
+        if self.credentials {
+            answer.push((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")));
         }
     }
 
-    fn allowed_origin<'r>(&self, request: &'r HttpRequest) -> Option<&'r HeaderValue> {
-        let origin = request.headers().get(header::ORIGIN)?;
+    fn allowed_origin(&self, request: &dyn Headers) -> Option<HeaderValue> {
+        let origin = HeaderValue::from_bytes(request.first(header::ORIGIN.as_str())?).ok()?;
         let text = origin.to_str().ok()?;
         (self.any_origin || self.origins.iter().any(|o| o.covers(text))).then_some(origin)
     }
 
     fn allows_method(&self, method: &HeaderValue) -> bool {
-        method.to_str().is_ok_and(|m| m == "OPTIONS" || self.methods.iter().any(|allowed| allowed == m))
+        self.any_method
+            || method
+                .to_str()
+                .is_ok_and(|m| m == "OPTIONS" || self.methods.iter().any(|allowed| allowed == m))
     }
 
     fn allows_headers(&self, asked: &HeaderValue) -> bool {
@@ -113,10 +127,11 @@ impl Policy {
     }
 }
 
-/// Whether this is a browser asking before it asks.
-pub fn is_preflight(request: &HttpRequest) -> bool {
-    request.method().as_str() == "OPTIONS"
-        && request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD).is_some_and(|m| !m.is_empty())
+/// The method that a preflight announces; `None` for other requests. `method` is that of the request.
+pub fn announced<'r>(method: &str, request: &'r dyn Headers) -> Option<&'r str> {
+    (method == "OPTIONS")
+        .then(|| request.text(header::ACCESS_CONTROL_REQUEST_METHOD.as_str()))?
+        .filter(|m| !m.is_empty())
 }
 
 impl Origin {

@@ -1,0 +1,30 @@
+//! What a gateway's dialect costs: a yes and a no, read and written: `cargo bench --bench dialects`.
+
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use okgate::gateway::DIALECTS;
+use okgate_benches::cases::CASES;
+use okgate_benches::{Setting, question};
+
+fn dialects(c: &mut Criterion) {
+    let [min, ..] = &CASES;
+    let scene = min.scene(Setting::default(), 1, |_| "https://app.example.com/x/<.*>".to_owned());
+    let mut group = c.benchmark_group("dialects");
+    group
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(600));
+    for (what, url) in [("yes", "https://app.example.com/x/1"), ("no", "https://app.example.com/y")] {
+        let question = question(url, &[("x-original-method", "GET"), ("x-original-url", url)]);
+        for dialect in DIALECTS {
+            group.bench_function(BenchmarkId::new(what, dialect.id()), |b| {
+                b.iter(|| scene.decide_as(*dialect, &question));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, dialects);
+criterion_main!(benches);

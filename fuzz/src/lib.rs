@@ -1,0 +1,155 @@
+//! What has to hold for every input that attackers or rule writers control.
+//!
+//! Each function takes any input at all and panics where okgate would be wrong. The targets run them under
+//! libFuzzer; `tests/fuzzed.rs` runs them with random inputs in every test run.
+
+use okgate::gateway::{Asked, DIALECTS};
+use okgate::matcher::{Captures, Hits, Index, Pattern, Strategy};
+use okgate::pipeline::session::HeaderList;
+use okgate::request::headers::HeaderFields;
+use okgate::request::path::readings;
+use okgate::request::{AccessRequest, Origin, Part, Parts};
+use okgate::template::{Data, Engine, Options, Purpose, Template};
+
+/// A pattern and, from the second line on, the URL to match: whatever compiles, matches the same with and
+/// without captures and through an index, and whatever does not says where.
+pub fn pattern(input: &str) {
+    let (source, url) = input.split_once('\n').unwrap_or((input, "https://app.test/a/b"));
+    for strategy in [Strategy::Regexp, Strategy::Glob] {
+        match Pattern::compile(strategy, source) {
+            Ok((pattern, warnings)) => {
+                for finding in warnings {
+                    within(source, finding.span);
+                }
+                matches_one_way(&pattern, url);
+            }
+            Err(finding) => within(source, finding.span),
+        }
+    }
+}
+
+fn matches_one_way(pattern: &Pattern, url: &str) {
+    let matched = pattern.is_match(url);
+    // More is asked of it, so it may give up where the other did not.
+    if let (Ok(matched), Ok(groups)) = (matched, pattern.groups(url)) {
+        assert_eq!(matched, groups.is_some(), "{pattern:?} {url:?}");
+        for index in 0..groups.as_ref().map_or(0, Captures::len) {
+            assert!(groups.as_ref().is_some_and(|g| g.get(index, url).is_some()), "{pattern:?} {url:?}");
+        }
+    }
+    let mut hits = Hits::default();
+    Index::build([(["GET"], pattern)]).find("GET", url, &mut hits);
+    match matched {
+        Ok(matched) => assert_eq!(hits.matched.len(), usize::from(matched), "{pattern:?} {url:?}"),
+        Err(_) => assert!(hits.matched.is_empty(), "{pattern:?} {url:?}"),
+    }
+}
+
+fn within(source: &str, span: Option<(usize, usize)>) {
+    if let Some((from, to)) = span {
+        assert!(source.get(from..to).is_some(), "{from}..{to} of {source:?}");
+    }
+}
+
+/// A path as clients send it: every reading is canonical, and there are not many. One that does not start at
+/// the root belongs to no rule, in whatever form.
+pub fn path(raw: &[u8]) {
+    let Ok(readings) = readings(raw) else { return };
+    assert!(!readings.is_empty() && readings.len() <= 128, "{} readings", readings.len());
+    for (index, reading) in readings.iter().enumerate() {
+        let text = &reading.text;
+        assert!(!readings.iter().skip(index + 1).any(|other| other == reading), "twice: {text:?}");
+        if !raw.starts_with(b"/") {
+            continue;
+        }
+        assert!(text.starts_with('/'), "{text:?}");
+        assert!(text == "/" || !text.ends_with('/'), "{text:?}");
+        assert!(!text.contains("//"), "{text:?}");
+        assert!(!text.split('/').any(|segment| matches!(segment, "." | "..")), "{text:?}");
+    }
+}
+
+/// A template: whatever compiles renders or fails, for every purpose, and whatever does not says where.
+pub fn template(source: &str) {
+    let headers = HeaderFields::from_iter([("accept", "text/html"), ("x-tenant", "a")]);
+    let line = |value: &'static str| Part { value: value.into(), origin: Origin::RequestLine };
+    let parts = Parts {
+        method: line("GET"),
+        scheme: line("https"),
+        host: line("app.test"),
+        path: Part { value: b"/a/b".into(), origin: Origin::RequestLine },
+        query: Part { value: Some("q=1".into()), origin: Origin::RequestLine },
+        ..Parts::unknown("app.test", None)
+    };
+    let Ok(request) = AccessRequest::new(parts, &headers) else { return };
+    let (captures, header) = (Captures::default(), HeaderList::default());
+    let data = Data {
+        subject: "alice",
+        extra: None,
+        header: &header,
+        request: &request,
+        captures: &captures,
+        glob: false,
+        matched: "https://app.test/a/b",
+    };
+    for purpose in [Purpose::Header, Purpose::Cookie, Purpose::Claims, Purpose::Payload] {
+        for engine in [Engine::Go, Engine::Tera] {
+            match Template::compile_with(engine, Options::new(purpose), source) {
+                Ok((template, _)) => {
+                    let rendered = template.render(&data);
+                    if let Some(text) = template.literal() {
+                        assert_eq!(rendered.ok().as_deref(), Some(text));
+                    }
+                }
+                Err(findings) => {
+                    assert!(!findings.is_empty(), "refused without a word: {source:?}");
+                    for finding in findings {
+                        within(source, finding.span);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A gateway's question, one part a line: method, target, host, then header fields. Whatever dialect reads
+/// it, the URL that rules are matched against is in canonical form.
+pub fn request(input: &[u8]) {
+    let mut lines = input.split(|byte| *byte == b'\n');
+    let mut text = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+    let (method, target, host) = (text(), text(), text());
+    let fields = lines.filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = line.split_at_checked(colon)?;
+        Some((String::from_utf8_lossy(name).into_owned(), value.get(1..)?.trim_ascii().to_vec()))
+    });
+    let headers: HeaderFields = fields.collect();
+    let (path, query) = target.split_once('?').map_or((&*target, None), |(path, query)| (path, Some(query)));
+    let asked = Asked {
+        method: &method,
+        path,
+        query,
+        host: &host,
+        tls: false,
+        headers: &headers,
+        body: input,
+        peer: None,
+        believed: true,
+    };
+    for dialect in DIALECTS {
+        let Ok(understood) = dialect.read(&asked) else { continue };
+        let headers = understood.headers.as_ref().unwrap_or(&headers);
+        let Ok(request) = AccessRequest::new(understood.parts, headers) else { continue };
+        for reading in request.readings() {
+            let (scheme, host, path) = (reading.scheme(), reading.host(), reading.path());
+            let shown = reading.text();
+            assert_eq!(format!("{scheme}://{host}{path}"), shown);
+            assert!(!scheme.is_empty() && !scheme.bytes().any(|b| b.is_ascii_uppercase()), "{shown:?}");
+            assert!(!host.is_empty() && !host.bytes().any(|b| b.is_ascii_uppercase()), "{shown:?}");
+            assert!(!host.contains(['/', '@', '?', '#', ' ', ',', '\\']), "{shown:?}");
+            assert_eq!(path.starts_with('/'), !request.raw_path().is_empty(), "{shown:?}");
+            assert!(!path.split('/').any(|segment| matches!(segment, "." | "..")), "{shown:?}");
+        }
+        let _ = (request.url(), request.path(), request.headers().first("host"));
+    }
+}

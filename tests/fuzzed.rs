@@ -1,0 +1,149 @@
+//! The fuzz targets' functions with random inputs, of the kind that reaches deep.
+
+use proptest::prelude::{ProptestConfig, any, prop, prop_oneof, proptest};
+use proptest::strategy::Strategy;
+
+#[path = "../fuzz/src/lib.rs"]
+mod fuzz;
+
+/// Texts of pieces that mean something, with anything between.
+fn text_of(pieces: &'static [&'static str], most: usize) -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        8 => prop::sample::select(pieces).prop_map(str::to_owned),
+        1 => any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..most).prop_map(|pieces| pieces.concat())
+}
+
+const PATTERN: &[&str] = &[
+    "http", "https", "://", "a", "b", "app.test", ":443", "/", "<", ">", "<.*>", "<**>", "(", ")", "(?:",
+    "(?!", "(?=", "(?<x>", r"\k<x>", "(?i)", "(?<!", "[", "]", "[^", "a-z", "*", "+", "?", "{", "}", "{2}",
+    "{1,3}", "|", ",", "!", ".", r"\d", r"\w", r"\b", r"\.", r"\", "^", "$", "%2F", "%", "..", "é",
+];
+const URL: &[&str] =
+    &["http", "https", "://", "a", "b", "app.test", ":443", "/", "..", "é", "\n", "1", "A", "-"];
+const PATH: &[&str] = &[
+    "/", "//", "a", "b", ".", "..", ";", ";x=1", "%2e", "%2E", "%2f", "%5c", "\\", "%25", "%252e", "%00",
+    "#", "%23", "%", "%c0%ae", "%e9", "é", "?", " ",
+];
+const TEMPLATE: &[&str] = &[
+    "{{",
+    "}}",
+    "{{-",
+    "-}}",
+    " ",
+    ".",
+    "|",
+    "(",
+    ")",
+    "$x",
+    ":=",
+    ".Subject",
+    ".Extra",
+    ".MatchContext",
+    ".URL",
+    ".Header",
+    "print",
+    "printIndex",
+    "toJson",
+    "if",
+    "else",
+    "end",
+    "range",
+    "with",
+    "define",
+    "template",
+    "\"a\"",
+    "`",
+    "1",
+    "-1",
+    "{%",
+    "%}",
+    "{#",
+    "#}",
+    "session",
+    "nil",
+    "and",
+    "or",
+    "not",
+    "index",
+    "dict",
+    "list",
+    "a",
+];
+const QUESTION: &[&str] = &[
+    "GET",
+    "\n",
+    "/decisions",
+    "/a",
+    "?",
+    "x=1",
+    "app.test",
+    "APP.test",
+    ":443",
+    ":",
+    "x-forwarded-uri: ",
+    "x-forwarded-host: ",
+    "x-forwarded-proto: ",
+    "x-forwarded-method: ",
+    "x-original-url: ",
+    "x-original-method: ",
+    "forwarded: ",
+    "host=",
+    "proto=",
+    "https",
+    "http",
+    "ws",
+    ",",
+    ";",
+    "\"",
+    "/..",
+    "/%2e%2e",
+    "%2f",
+    "[::1]",
+    "@",
+    "é",
+    " ",
+    "//",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn patterns_match_in_one_way(source in text_of(PATTERN, 16), url in text_of(URL, 12)) {
+        fuzz::pattern(&format!("{source}\n{url}"));
+        fuzz::pattern(&format!("https://app.test/{source}\nhttps://app.test/{url}"));
+    }
+
+    #[test]
+    fn readings_of_paths_are_canonical(path in text_of(PATH, 12), bytes in prop::collection::vec(any::<u8>(), 0..24)) {
+        fuzz::path(path.as_bytes());
+        fuzz::path(format!("/{path}").as_bytes());
+        fuzz::path(&bytes);
+    }
+
+    #[test]
+    fn templates_render_or_say_what_is_wrong(source in text_of(TEMPLATE, 12)) {
+        fuzz::template(&source);
+        fuzz::template(&format!("{{{{ {source} }}}}"));
+    }
+
+    #[test]
+    fn questions_become_canonical_requests(
+        question in text_of(QUESTION, 24),
+        bytes in prop::collection::vec(any::<u8>(), 0..48),
+    ) {
+        fuzz::request(question.as_bytes());
+        fuzz::request(format!("GET\n/decisions\ngate\n{question}").as_bytes());
+        fuzz::request(&bytes);
+    }
+}
+
+#[test]
+fn inputs_that_were_once_taken_wrong() {
+    // Nothing is left of it, but it is not the root.
+    fuzz::request(b"GET\n/decisions\ngate\nx-forwarded-uri: a/..");
+    // Not below the root, and so of no concern.
+    fuzz::path(b".");
+}
