@@ -12,8 +12,15 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 /// What takes effect only at the next start; everything else is taken over while okgate runs.
-const RESTART: &[&str] =
-    &["serve.api.host", "serve.api.port", "serve.api.timeout", "serve.api.tls", "log.format", "cache"];
+const RESTART: &[&str] = &[
+    "serve.api.host",
+    "serve.api.port",
+    "serve.api.timeout",
+    "serve.api.tls",
+    "serve.api.socket",
+    "log.format",
+    "cache",
+];
 
 /// What is known and checked and does nothing yet.
 const NOT_YET: &[&str] = &[
@@ -39,7 +46,14 @@ const NEW: &[&str] = &[
     "templates.missing",
     "templates.numbers",
     "cache.max_bytes",
+    "serve.api.socket.mode",
+    "serve.api.max_header_bytes",
+    "serve.api.trusted_proxies",
+    "serve.api.strict",
+    "serve.api.emit_empty_headers",
+    "serve.api.strip_request_headers",
     "serve.api.endpoints",
+    "serve.proxy.trusted_proxies",
     "errors.first_match_wins",
     "access_rules.on_multiple_matches",
     "access_rules.default_rule",

@@ -33,7 +33,8 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a command that serves begins with.
-const SERVERS: &[&str] = &["okgate serve", "nginx ", "traefik ", "python3 examples/"];
+const SERVERS: &[&str] =
+    &["okgate serve", "nginx ", "traefik ", "caddy ", "envoy ", "haproxy ", "python3 examples/"];
 
 #[test]
 fn the_readme_is_true() {
@@ -48,6 +49,31 @@ fn the_nginx_example_is_true() {
 #[test]
 fn the_traefik_example_is_true() {
     check("examples/traefik/README.md");
+}
+
+#[test]
+fn the_caddy_example_is_true() {
+    check("examples/caddy/README.md");
+}
+
+#[test]
+fn the_envoy_example_is_true() {
+    check("examples/envoy/README.md");
+}
+
+#[test]
+fn the_haproxy_example_is_true() {
+    check("examples/haproxy/README.md");
+}
+
+#[test]
+fn the_openresty_example_is_true() {
+    check("examples/openresty/README.md");
+}
+
+#[test]
+fn the_lambda_example_is_true() {
+    check("examples/aws-lambda/README.md");
 }
 
 #[test]
@@ -93,7 +119,11 @@ struct Step {
 
 impl Step {
     fn missing_program(&self) -> Option<&str> {
-        let program = self.command.split(' ').next().filter(|p| matches!(*p, "nginx" | "traefik"))?;
+        let program = self
+            .command
+            .split(' ')
+            .next()
+            .filter(|p| matches!(*p, "nginx" | "traefik" | "caddy" | "envoy" | "haproxy"))?;
         (!folders().iter().any(|folder| folder.join(program).is_file())).then_some(program)
     }
 }
@@ -211,9 +241,11 @@ struct Ports {
 
 impl Default for Ports {
     fn default() -> Self {
-        let held: Vec<TcpListener> = (0..16).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let held: Vec<TcpListener> = (0..64).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let spare = held.iter().map(|l| l.local_addr().unwrap().port()).collect();
-        let written = Regex::new(r"(127\.0\.0\.1(?::|%3A)|port: |echo\.py )([0-9]{4,5})\b").unwrap();
+        let written =
+            Regex::new(r"(127\.0\.0\.1(?::|%3A)|port: |port_value: |http://:|echo\.py )([0-9]{4,5})\b")
+                .unwrap();
         Self { written, free: HashMap::new().into(), spare: std::cell::RefCell::new(spare) }
     }
 }

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::test::TestRequest;
 use futures_util::FutureExt as _;
-use okgate::config::{self, Sources};
-use okgate::gateway::{self, Dialect};
+use okgate::config::{self, Answering, Sources};
+use okgate::gateway::{DIALECTS, Dialect, Endpoint};
 use okgate::keys::KeySet;
 use okgate::keys::generate::NewKey;
 use okgate::matcher::Strategy;
@@ -143,7 +143,8 @@ pub fn rule(number: usize, url: &str, over: &Value) -> Value {
 pub struct Scene {
     snapshot: Snapshot,
     context: Context,
-    dialect: &'static dyn Dialect,
+    /// One in each dialect, Oathkeeper's first.
+    endpoints: Vec<Endpoint>,
     repository: Repository,
     files: Files,
 }
@@ -159,7 +160,10 @@ impl Scene {
         Self {
             snapshot: Snapshot::new(loaded.engine, Arc::clone(repository.config())),
             context: Context::new(Rc::new(Client::new())),
-            dialect: gateway::dialect("oathkeeper").expect("it is there"),
+            endpoints: DIALECTS
+                .iter()
+                .map(|dialect| Endpoint::new("/", *dialect, &Answering::default(), &[]))
+                .collect(),
             repository,
             files,
         }
@@ -177,12 +181,17 @@ impl Scene {
 
     /// Decides on a question in Oathkeeper's dialect, and gives the answer before it is put on the wire.
     pub fn decide(&self, question: &HttpRequest) -> Reply {
-        self.decide_as(self.dialect, question)
+        self.decide_at(self.endpoints.first(), question)
     }
 
     /// Decides on a question in a dialect.
     pub fn decide_as(&self, dialect: &dyn Dialect, question: &HttpRequest) -> Reply {
-        decisions::decide(question, None, "", dialect, &self.snapshot, &self.context)
+        self.decide_at(self.endpoints.iter().find(|e| e.dialect.id() == dialect.id()), question)
+    }
+
+    fn decide_at(&self, endpoint: Option<&Endpoint>, question: &HttpRequest) -> Reply {
+        let endpoint = endpoint.expect("there is one for each dialect");
+        decisions::decide(question, None, ("", false), endpoint, &self.snapshot, &self.context)
             .now_or_never()
             .expect("no handler waits")
     }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::builder::PossibleValuesParser;
 use okgate::gateway::{self, Asked};
 use okgate::request::headers::HeaderFields;
-use okgate::request::{Headers as _, Origin, Parts};
+use okgate::request::{Headers as _, Origin, Part, Parts};
 
 use crate::output;
 
@@ -35,7 +35,9 @@ pub struct RequestArgs {
 }
 
 fn dialects() -> PossibleValuesParser {
-    PossibleValuesParser::new(gateway::DIALECTS.iter().map(|dialect| dialect.id()))
+    // A question in a body is not put together from a method, a URL and headers.
+    let of_headers = gateway::DIALECTS.iter().filter(|dialect| dialect.question_bytes() == 0);
+    PossibleValuesParser::new(of_headers.map(|dialect| dialect.id()))
 }
 
 /// A request, owned.
@@ -75,21 +77,36 @@ impl RequestArgs {
 }
 
 impl Request {
-    /// What the gateway says about the request.
+    /// What the gateway says about the request; where its header fields are not there, the request as it was
+    /// given.
     pub fn parts(&self) -> Parts<'_> {
-        let mut parts = self.dialect.read(&Asked {
+        let asked = self.asked();
+        let said = self.dialect.read(&asked).ok().map(|understood| understood.parts);
+        let mut parts = said.unwrap_or_else(|| Parts {
+            method: Part { value: asked.method.into(), origin: Origin::RequestLine },
+            scheme: Part { value: "".into(), origin: Origin::Connection },
+            path: Part { value: asked.path.as_bytes().into(), origin: Origin::RequestLine },
+            query: Part { value: asked.query.map(Into::into), origin: Origin::RequestLine },
+            ..Parts::unknown(asked.host, asked.peer)
+        });
+        if parts.scheme.origin == Origin::Connection {
+            parts.scheme.value = self.url.scheme.as_str().into();
+        }
+        parts
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
             method: &self.method,
             path: &self.url.path,
             query: self.url.query.as_deref(),
             host: &self.url.host,
             tls: self.url.scheme.eq_ignore_ascii_case("https"),
             headers: &self.headers,
+            body: &[],
             peer: self.remote_ip,
-        });
-        if parts.scheme.origin == Origin::Connection {
-            parts.scheme.value = self.url.scheme.as_str().into();
+            believed: true,
         }
-        parts
     }
 
     /// Its header fields.
@@ -205,6 +222,29 @@ mod tests {
             understood("GET", "http://okgate:4456/decisions", &gateway),
             "POST https://app.test/a?b=c"
         );
+    }
+
+    #[test]
+    fn each_dialect_reads_its_own_headers_and_without_them_the_url_counts() {
+        for (dialect, header, want) in [
+            ("nginx", "X-Forwarded-Uri: /b", "GET http://own.test/b"),
+            ("nginx", "X-Original-URL: http://app.test/b", "GET http://own.test/a?q"),
+            ("ingress_nginx", "X-Original-URL: http://app.test/b", "GET http://app.test/b"),
+            ("ingress_nginx", "X-Forwarded-Uri: /b", "GET http://own.test/a?q"),
+            ("envoy_http", "X-Forwarded-Uri: /b", "GET http://own.test/a?q"),
+        ] {
+            let headers = [header, "X-Original-Method: GET"].map(str::to_owned);
+            let args = RequestArgs {
+                method: "GET".to_owned(),
+                url: "http://own.test/a?q".to_owned(),
+                header: headers.to_vec(),
+                dialect: dialect.to_owned(),
+                remote_ip: None,
+            };
+            let request = args.read().unwrap();
+            let access = AccessRequest::new(request.parts(), request.headers()).unwrap();
+            assert_eq!(format!("{} {}", access.method(), access.url()), want, "{dialect} {header}");
+        }
     }
 
     #[test]

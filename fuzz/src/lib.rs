@@ -79,8 +79,7 @@ pub fn template(source: &str) {
         host: line("app.test"),
         path: Part { value: b"/a/b".into(), origin: Origin::RequestLine },
         query: Part { value: Some("q=1".into()), origin: Origin::RequestLine },
-        peer: None,
-        host_header: None,
+        ..Parts::unknown("app.test", None)
     };
     let Ok(request) = AccessRequest::new(parts, &headers) else { return };
     let (captures, header) = (Captures::default(), HeaderList::default());
@@ -126,10 +125,21 @@ pub fn request(input: &[u8]) {
     });
     let headers: HeaderFields = fields.collect();
     let (path, query) = target.split_once('?').map_or((&*target, None), |(path, query)| (path, Some(query)));
-    let asked =
-        Asked { method: &method, path, query, host: &host, tls: false, headers: &headers, peer: None };
+    let asked = Asked {
+        method: &method,
+        path,
+        query,
+        host: &host,
+        tls: false,
+        headers: &headers,
+        body: input,
+        peer: None,
+        believed: true,
+    };
     for dialect in DIALECTS {
-        let Ok(request) = AccessRequest::new(dialect.read(&asked), &headers) else { continue };
+        let Ok(understood) = dialect.read(&asked) else { continue };
+        let headers = understood.headers.as_ref().unwrap_or(&headers);
+        let Ok(request) = AccessRequest::new(understood.parts, headers) else { continue };
         for reading in request.readings() {
             let (scheme, host, path) = (reading.scheme(), reading.host(), reading.path());
             let shown = reading.text();

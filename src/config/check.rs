@@ -15,6 +15,7 @@ pub(super) fn check(documents: &Documents, report: &mut Report) {
     for finding in repositories(&documents.effective)
         .chain(fallback(&documents.effective))
         .chain(cors(&documents.effective))
+        .chain(socket(&documents.effective))
     {
         report.push(&documents.source_of(&finding.pointer), None, finding);
     }
@@ -76,6 +77,23 @@ fn cors(value: &Value) -> impl Iterator<Item = Finding> {
             Finding::warning("any-origin-with-credentials", format!("{pointer}/allow_credentials"), message)
                 .help(format!("list the origins in `{place}.allowed_origins`"))
         })
+    })
+}
+
+/// Whoever believes that their socket speaks TLS should know.
+fn socket(value: &Value) -> Option<Finding> {
+    let host = value.pointer("/serve/api/host").and_then(Value::as_str)?;
+    let tls =
+        value.pointer("/serve/api/tls").is_some_and(|tls| tls.as_object().is_some_and(|t| !t.is_empty()));
+    let path = host.strip_prefix("unix:")?;
+    if !path.starts_with('/') {
+        let message = "a unix socket is written `unix:` with an absolute path";
+        return Some(Finding::error("bad-format", "/serve/api/host", message));
+    }
+    tls.then(|| {
+        let message = "`serve.api.tls` cannot be used on a unix socket";
+        Finding::error("tls-on-a-socket", "/serve/api/tls", message)
+            .help("remove it; the socket's mode says who may connect")
     })
 }
 

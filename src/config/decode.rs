@@ -7,13 +7,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::gateway::Trust;
 use crate::rule::{Policy, Substitution};
 use crate::template;
 
 use super::check::allows_any_origin;
 use super::{
-    AccessRules, ClientTls, Config, Cors, HandlerConfig, Handlers, HttpClient, Listener, Log, Reload, Serve,
-    Stage, Tls, parse_bytes, parse_duration,
+    AccessRules, Answering, ClientTls, Config, Cors, EndpointConfig, HandlerConfig, Handlers, HttpClient,
+    Listener, Log, Reload, Serve, Stage, Tls, parse_bytes, parse_duration,
 };
 
 /// Turns a configuration that the schema accepts, defaults filled in, into its types. The error names the
@@ -29,7 +30,8 @@ pub(super) fn config(
         serve: Serve {
             api: listener(at(value, "/serve/api"), api_tls).ok_or("serve.api")?,
             proxy: listener(at(value, "/serve/proxy"), proxy_tls).ok_or("serve.proxy")?,
-            endpoints: get(value, "/serve/api/endpoints").unwrap_or_default(),
+            decisions: answering(at(value, "/serve/api"), &Answering::default()),
+            endpoints: endpoints(at(value, "/serve/api")).ok_or("serve.api.endpoints")?,
         },
         log: get::<LogSpec>(value, "/log").map(Log::from).ok_or("log")?,
         access_rules: AccessRules {
@@ -96,12 +98,44 @@ fn listener(value: &Value, tls: Option<Tls>) -> Option<Listener> {
     Some(Listener {
         host: get(value, "/host")?,
         port: u16::try_from(whole(at(value, "/port"))?).ok()?,
+        socket_mode: socket_mode(value),
+        max_header_bytes: bytes(at(value, "/max_header_bytes")).unwrap_or(usize::MAX),
         read_timeout: duration(value, "/timeout/read")?,
         write_timeout: duration(value, "/timeout/write")?,
         idle_timeout: duration(value, "/timeout/idle")?,
         tls,
         cors: cors(at(value, "/cors"))?,
     })
+}
+
+/// What is set here, over what is set for all.
+fn answering(value: &Value, all: &Answering) -> Answering {
+    let trusted: Option<Vec<String>> = get(value, "/trusted_proxies");
+    Answering {
+        trust: trusted.map_or_else(|| all.trust.clone(), |list| Trust::new(Some(&list))),
+        strict: get(value, "/strict").unwrap_or(all.strict),
+        emit_empty_headers: get(value, "/emit_empty_headers").unwrap_or(all.emit_empty_headers),
+        strip_request_headers: get(value, "/strip_request_headers")
+            .unwrap_or_else(|| all.strip_request_headers.clone()),
+        status: get(value, "/status").unwrap_or(all.status),
+        simple_responses: get(value, "/simple_responses").unwrap_or(all.simple_responses),
+    }
+}
+
+fn endpoints(api: &Value) -> Option<Vec<EndpointConfig>> {
+    let all = answering(api, &Answering::default());
+    let list = api.get("endpoints").and_then(Value::as_array);
+    let endpoint = |value: &Value| {
+        let answering = answering(value, &all);
+        Some(EndpointConfig { path: get(value, "/path")?, dialect: get(value, "/dialect")?, answering })
+    };
+    list.into_iter().flatten().map(endpoint).collect()
+}
+
+/// Owner and group where nothing else is set.
+fn socket_mode(value: &Value) -> u32 {
+    let mode: Option<String> = get(value, "/socket/mode");
+    mode.and_then(|mode| u32::from_str_radix(&mode, 8).ok()).unwrap_or(0o660)
 }
 
 fn duration(value: &Value, pointer: &str) -> Option<Duration> {

@@ -1,10 +1,10 @@
 //! Listeners: where the server can be reached, and how.
 
+use std::path::Path;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::Secret;
+use crate::gateway::{Statuses, Trust};
 
 /// Listeners.
 #[derive(Debug, Clone)]
@@ -13,24 +13,62 @@ pub struct Serve {
     pub api: Listener,
     /// `serve.proxy`
     pub proxy: Listener,
+    /// How `/decisions` is answered.
+    pub decisions: Answering,
     /// `serve.api.endpoints`: where gateways ask beside `/decisions`.
     pub endpoints: Vec<EndpointConfig>,
 }
 
-/// A path at which a gateway asks, and in which dialect.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// A path at which a gateway asks, and how it is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointConfig {
     /// Starts with `/`.
     pub path: String,
     /// Id of the dialect.
     pub dialect: String,
+    /// Its own settings, where it has some, else those of the API.
+    pub answering: Answering,
+}
+
+/// Who is believed, and what an answer holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answering {
+    /// `trusted_proxies`
+    pub trust: Trust,
+    /// Contradictions are refused.
+    pub strict: bool,
+    /// A yes names what the matched rule may set and has not.
+    pub emit_empty_headers: bool,
+    /// Names of headers, as written.
+    pub strip_request_headers: Vec<String>,
+    /// Which status stands for which kind of no.
+    pub status: Statuses,
+    /// Whether `aws_lambda` answers format 2.0 with a simple response.
+    pub simple_responses: bool,
+}
+
+impl Default for Answering {
+    fn default() -> Self {
+        Self {
+            trust: Trust::Everybody,
+            strict: false,
+            emit_empty_headers: true,
+            strip_request_headers: Vec::new(),
+            status: Statuses::default(),
+            simple_responses: true,
+        }
+    }
 }
 
 /// One listener.
 #[derive(Debug, Clone)]
 pub struct Listener {
-    /// Empty for all interfaces.
+    /// Empty for all interfaces; `unix:` and a path for a unix socket.
     pub host: String,
+    /// Who may use a unix socket, as the mode of its file.
+    pub socket_mode: u32,
+    /// The longest head of a request, in bytes.
+    pub max_header_bytes: usize,
     /// 0 for any free one.
     pub port: u16,
     /// Time to read a request's head.
@@ -43,6 +81,13 @@ pub struct Listener {
     pub tls: Option<Tls>,
     /// Cross-origin answers.
     pub cors: Cors,
+}
+
+impl Listener {
+    /// The path of the unix socket, where it is one.
+    pub fn socket(&self) -> Option<&Path> {
+        self.host.strip_prefix("unix:").map(Path::new)
+    }
 }
 
 /// PEM texts of a certificate chain and its key, already read.

@@ -1,8 +1,7 @@
 //! `oathkeeper`: the way Oathkeeper's `/decisions` asks and answers, for every gateway.
 
-use super::{Asked, Dialect, forwarded};
-use crate::pipeline::{Denial, Reply};
-use crate::request::Parts;
+use super::{Asked, Dialect, No, Understood, Yes, x_forwarded};
+use crate::pipeline::{Detail, Reply};
 
 /// See the module.
 pub struct Oathkeeper;
@@ -12,11 +11,18 @@ impl Dialect for Oathkeeper {
         "oathkeeper"
     }
 
-    fn read<'r>(&self, asked: &Asked<'r>) -> Parts<'r> {
-        forwarded::read(asked)
+    fn read<'r>(&self, asked: &Asked<'r>) -> Result<Understood<'r>, Detail> {
+        Ok(x_forwarded::read_or_own(asked).into())
     }
 
-    fn refuse(&self, _: &Denial, reply: Reply) -> Reply {
+    /// Of several values of a header Oathkeeper hands on the first.
+    fn grant(&self, yes: Yes<'_>) -> Reply {
+        let mut reply = yes.into_reply();
+        reply.headers.dedup_by(|(again, _), (name, _)| again == name);
         reply
+    }
+
+    fn refuse(&self, no: No<'_>) -> Reply {
+        no.into_reply()
     }
 }

@@ -70,18 +70,37 @@ impl Session {
     }
 }
 
-/// Header fields in the order they were first set, one value a name.
+/// Header fields in the order they were first set. A name may have several values, one after another.
 ///
 /// Linear: a decision carries a handful of headers, and a scan over them beats hashing.
 #[derive(Debug, Clone, Default)]
 pub struct HeaderList(Vec<(HeaderName, HeaderValue)>);
 
 impl HeaderList {
-    /// Sets a header, replacing the value it has.
+    /// Sets a header, replacing the values it has.
     pub fn set(&mut self, name: HeaderName, value: HeaderValue) {
-        match self.0.iter_mut().find(|(n, _)| *n == name) {
-            Some((_, old)) => *old = value,
-            None => self.0.push((name, value)),
+        let Some(at) = self.0.iter().position(|(n, _)| *n == name) else {
+            self.0.push((name, value));
+            return;
+        };
+        if let Some((_, old)) = self.0.get_mut(at) {
+            *old = value;
+        }
+        let mut index = 0;
+        self.0.retain(|(n, _)| {
+            index += 1;
+            index <= at + 1 || *n != name
+        });
+    }
+
+    /// Sets headers, replacing the values that they had: a name that is there several times gets so many.
+    pub fn set_all(&mut self, fields: &[(HeaderName, HeaderValue)]) {
+        for (index, (name, value)) in fields.iter().enumerate() {
+            let again = fields.iter().take(index).any(|(before, _)| before == name);
+            match self.0.iter().rposition(|(n, _)| n == name).filter(|_| again) {
+                Some(last) => self.0.insert(last + 1, (name.clone(), value.clone())),
+                None => self.set(name.clone(), value.clone()),
+            }
         }
     }
 
@@ -90,7 +109,7 @@ impl HeaderList {
         self.0.reserve(more);
     }
 
-    /// The value of a header.
+    /// The first value of a header.
     pub fn get(&self, name: &str) -> Option<&HeaderValue> {
         self.0.iter().find(|(n, _)| n.as_str().eq_ignore_ascii_case(name)).map(|(_, v)| v)
     }
@@ -98,6 +117,14 @@ impl HeaderList {
     /// All headers, in the order they were first set.
     pub fn iter(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
         self.0.iter()
+    }
+
+    /// All headers, each name once with its values.
+    pub fn by_name(&self) -> impl Iterator<Item = (&HeaderName, impl Iterator<Item = &HeaderValue>)> {
+        self.0.chunk_by(|(a, _), (b, _)| a == b).filter_map(|fields| {
+            let (name, _) = fields.first()?;
+            Some((name, fields.iter().map(|(_, value)| value)))
+        })
     }
 
     /// Whether there are none.
@@ -123,4 +150,32 @@ pub fn canonical_header_name(name: &str) -> String {
             out
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_has_the_values_that_were_set_last() {
+        let field = |name: &'static str, value: &'static str| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        let mut list = HeaderList::default();
+        list.set_all(&[field("a", "1"), field("b", "1"), field("a", "2"), field("a", "3")]);
+        let shown = |list: &HeaderList| -> Vec<String> {
+            let each = list.by_name().map(|(name, values)| {
+                let values: Vec<_> = values.map(|v| v.to_str().unwrap()).collect();
+                format!("{name}={}", values.join("+"))
+            });
+            each.collect()
+        };
+        assert_eq!(shown(&list), ["a=1+2+3", "b=1"]);
+        list.set_all(&[field("a", "4"), field("c", "5"), field("a", "6")]);
+        assert_eq!(shown(&list), ["a=4+6", "b=1", "c=5"]);
+        let (name, value) = field("a", "7");
+        list.set(name, value);
+        assert_eq!(shown(&list), ["a=7", "b=1", "c=5"]);
+        assert_eq!(list.get("A").unwrap(), "7");
+    }
 }

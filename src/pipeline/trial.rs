@@ -101,6 +101,7 @@ impl Trial {
             path: Part { value: path.as_bytes().into(), origin: Origin::RequestLine },
             query: Part { value: query.map(Into::into), origin: Origin::RequestLine },
             peer: Some([192, 0, 2, 7].into()),
+            client: crate::request::Client::Peer,
             host_header: None,
         };
         let headers: HeaderFields = ask.headers.iter().copied().collect();

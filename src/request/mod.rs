@@ -27,6 +27,8 @@ pub enum Origin {
     RequestLine,
     /// The connection: TLS or not, its peer.
     Connection,
+    /// The body of the question.
+    Body,
 }
 
 /// A part of the request with where it was read.
@@ -36,6 +38,16 @@ pub struct Part<T> {
     pub value: T,
     /// Where it was read.
     pub origin: Origin,
+}
+
+/// Which address the client has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Client {
+    /// Nobody said whose word about it counts: the other end of the connection.
+    #[default]
+    Peer,
+    /// What the gateways that are trusted say; none where they know none.
+    Found(Option<IpAddr>),
 }
 
 /// What a dialect read, untouched.
@@ -51,10 +63,31 @@ pub struct Parts<'r> {
     pub path: Part<Cow<'r, [u8]>>,
     /// The query as it was sent, without the question mark; `None` where there was none.
     pub query: Part<Option<Cow<'r, str>>>,
-    /// The address the connection came from.
+    /// The address the connection came from; none behind a unix socket.
     pub peer: Option<IpAddr>,
+    /// Who the client is.
+    pub client: Client,
     /// The `Host` header of the request to this server; session checks with `preserve_host` pass it on.
     pub host_header: Option<Cow<'r, str>>,
+}
+
+impl<'r> Parts<'r> {
+    /// What stands for a request that could not be understood: nothing about it but who asked, and where.
+    pub fn unknown(host: &'r str, peer: Option<IpAddr>) -> Self {
+        fn part<T>(value: T) -> Part<T> {
+            Part { value, origin: Origin::RequestLine }
+        }
+        Self {
+            method: part("GET".into()),
+            scheme: part("http".into()),
+            host: part(host.into()),
+            path: part(b"/".as_slice().into()),
+            query: part(None),
+            peer,
+            client: Client::Peer,
+            host_header: None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +102,7 @@ impl Parts<'static> {
             path: Part { value: b"/".into(), origin: Origin::RequestLine },
             query: Part { value: None, origin: Origin::RequestLine },
             peer: None,
+            client: Client::Peer,
             host_header: None,
         }
     }
@@ -189,9 +223,12 @@ impl<'r> AccessRequest<'r> {
         self.body
     }
 
-    /// The address that IP conditions look at: the other end of the connection.
+    /// The address of the client, which IP conditions, templates and logs look at.
     pub fn client_address(&self) -> Option<IpAddr> {
-        self.parts.peer
+        match self.parts.client {
+            Client::Peer => self.parts.peer,
+            Client::Found(address) => address,
+        }
     }
 
     /// What was read, with where it was read.

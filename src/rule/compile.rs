@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use super::load::{Document, Written};
 use super::set::RuleSet;
 use super::spec::{HandlerSpec, MatchSpec, OnFailure, RuleSpec};
@@ -11,7 +13,7 @@ use crate::config::{AccessRules, Config, Stage};
 use crate::diagnostic::{Finding, Report, Severity, Source};
 use crate::matcher::{ANY_METHOD, Pattern};
 use crate::pipeline::errors::select::ErrorStep;
-use crate::pipeline::handler::{Authorizer, BuildContext, Registration};
+use crate::pipeline::handler::{Authorizer, BuildContext, Mutator, Registration};
 use crate::pipeline::step::{self, Step};
 use crate::pipeline::{Engine, Preflight, Shared, authn, authz, cors, mutate};
 
@@ -99,6 +101,7 @@ pub fn rule(
         match_fault: fault,
         methods,
         authenticators,
+        identity_headers: identity_headers(&authorizers, &mutators),
         authorizers,
         mutators,
         errors,
@@ -107,6 +110,18 @@ pub fn rule(
         uses_captures,
     };
     (rule, findings)
+}
+
+/// Names of headers that the handlers may set, each once.
+fn identity_headers(authorizers: &[Step<dyn Authorizer>], mutators: &[Step<dyn Mutator>]) -> Vec<HeaderName> {
+    let of_authorizers =
+        authorizers.iter().filter_map(|step| step.handler.as_ref().ok()).flat_map(|h| h.header_names());
+    let of_mutators =
+        mutators.iter().filter_map(|step| step.handler.as_ref().ok()).flat_map(|h| h.header_names());
+    let mut names: Vec<HeaderName> = of_authorizers.chain(of_mutators).collect();
+    names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    names.dedup();
+    names
 }
 
 /// Stands for all methods where the configuration says so.

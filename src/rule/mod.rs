@@ -25,6 +25,8 @@ pub use set::{Hit, RuleSet};
 pub use spec::RuleSpec;
 pub use substitute::Substitution;
 
+use http::HeaderName;
+
 use crate::matcher::Pattern;
 use crate::pipeline::cors;
 use crate::pipeline::errors::select::ErrorStep;
@@ -53,6 +55,8 @@ pub struct Rule {
     pub authorizers: Vec<Step<dyn Authorizer>>,
     /// What does the upstream learn?
     pub mutators: Vec<Step<dyn Mutator>>,
+    /// What authorizers and mutators may set: a client's own headers of these names must not pass for them.
+    pub identity_headers: Vec<HeaderName>,
     /// How is a refusal put?
     pub errors: Vec<ErrorStep>,
     /// What may pages of other origins do?

@@ -67,6 +67,7 @@ fn refused(rules: &RuleSet, method: &str, url: &str, both: [&Arc<Rule>; 2]) -> O
         path: Part { value: path.as_bytes().into(), origin },
         query: Part { value: (!query.is_empty()).then(|| query.as_str().into()), origin },
         peer,
+        client: crate::request::Client::Peer,
         host_header: None,
     };
     let headers: HeaderFields = fields.iter().map(|(name, value)| (name, value.as_str())).collect();

@@ -3,6 +3,7 @@
 use okgate_schemas::Format;
 
 use crate::config::{parse_bytes, parse_duration};
+use crate::gateway::Trust;
 
 /// All forms.
 pub(super) const FORMATS: &[Format] = &[
@@ -10,6 +11,7 @@ pub(super) const FORMATS: &[Format] = &[
     ("uri-reference", is_url_reference),
     ("repository", |text| is_url(text) || is_path(text)),
     ("cidr", |text| text.parse::<ipnet::IpNet>().is_ok()),
+    ("trusted-proxy", Trust::is_entry),
     ("duration-of-one-unit", |text| parse_duration(text).is_some()),
     ("bytes", |text| parse_bytes(text).is_some()),
 ];

@@ -16,15 +16,13 @@ use super::headers::RequestHeaders;
 use super::live::{Live, Snapshot};
 use super::reply::response;
 use super::{body, decisions, not_found};
-use crate::gateway::{self, Dialect};
+use crate::gateway::Endpoint;
 use crate::json::html_safe_json;
 use crate::keys;
 use crate::pipeline::errors::json::error_body;
 use crate::pipeline::{Context, Reply, cors};
 use crate::request::Body;
 
-/// Where gateways ask in Oathkeeper's dialect, whatever else is configured.
-const DECISIONS: &str = "/decisions";
 /// How many rules `/rules` lists when nothing is asked for, and at most.
 const RULES_DEFAULT: usize = 50;
 const RULES_MOST: usize = 500;
@@ -37,16 +35,26 @@ pub struct Worker {
     pub context: Context,
 }
 
-/// Answers one request.
-pub async fn serve(request: &HttpRequest, payload: Payload, worker: &Worker) -> HttpResponse<BoxBody> {
+/// Answers one request, which may have come over TLS.
+pub async fn serve(
+    request: &HttpRequest,
+    payload: Payload,
+    worker: &Worker,
+    tls: bool,
+) -> HttpResponse<BoxBody> {
     let snapshot = worker.live.load();
     let cors = &snapshot.cors;
     let headers = RequestHeaders(&request.head().headers);
     let body = body::of(request, payload, &worker.live.shared.bodies);
-    let reply = if cors.enabled() && cors::announced(request.method().as_str(), &headers).is_some() {
+    let reply = if head_bytes(request) > snapshot.config.serve.api.max_header_bytes {
+        error_body(431, "The head of the request is too long", None, None)
+    } else if cors.enabled()
+        && cors::announced(request.method().as_str(), &headers).is_some()
+        && !is_asked(request, &snapshot)
+    {
         Reply { status: 204, headers: cors.preflight(&headers).0, body: Bytes::new() }
     } else {
-        let mut reply = route(request, body.as_ref(), &snapshot, worker).await;
+        let mut reply = route(request, body.as_ref(), &snapshot, worker, tls).await;
         if cors.enabled() {
             cors.add_headers(&headers, &mut reply.headers);
         }
@@ -58,10 +66,31 @@ pub async fn serve(request: &HttpRequest, payload: Payload, worker: &Worker) -> 
     response(reply, request.method().as_str() == "HEAD")
 }
 
-async fn route(request: &HttpRequest, body: Option<&Body>, snapshot: &Snapshot, worker: &Worker) -> Reply {
+/// Whether a gateway asks about somebody's preflight, to which 204 would be a yes. Only browsers ask for
+/// themselves, and Oathkeeper takes everybody for one.
+fn is_asked(request: &HttpRequest, snapshot: &Snapshot) -> bool {
+    let asked = endpoint(request.uri().path(), snapshot);
+    asked.is_some_and(|(_, endpoint)| endpoint.dialect.id() != "oathkeeper")
+}
+
+/// The length of a request's head as HTTP/1 writes it.
+fn head_bytes(request: &HttpRequest) -> usize {
+    let head = request.head();
+    let line = head.method.as_str().len() + head.uri.path().len() + request.query_string().len() + 13;
+    let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    line + fields.sum::<usize>()
+}
+
+async fn route(
+    request: &HttpRequest,
+    body: Option<&Body>,
+    snapshot: &Snapshot,
+    worker: &Worker,
+    tls: bool,
+) -> Reply {
     let path = request.uri().path();
-    if let Some((below, dialect)) = endpoint(path, snapshot) {
-        return decisions::decide(request, body, below, dialect, snapshot, &worker.context).await;
+    if let Some((below, endpoint)) = endpoint(path, snapshot) {
+        return decisions::decide(request, body, (below, tls), endpoint, snapshot, &worker.context).await;
     }
     if !matches!(request.method().as_str(), "GET" | "HEAD") {
         return not_found::page(request);
@@ -81,15 +110,11 @@ async fn route(request: &HttpRequest, body: Option<&Body>, snapshot: &Snapshot, 
 }
 
 /// The endpoint that a path lies at or below, and what of the path lies below it.
-fn endpoint<'p>(path: &'p str, snapshot: &Snapshot) -> Option<(&'p str, &'static dyn Dialect)> {
-    let below =
-        |prefix: &str| path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-    for endpoint in &snapshot.endpoints {
-        if let Some(rest) = below(&endpoint.path) {
-            return Some((rest, endpoint.dialect));
-        }
-    }
-    Some((below(DECISIONS)?, gateway::dialect("oathkeeper")?))
+fn endpoint<'p, 's>(path: &'p str, snapshot: &'s Snapshot) -> Option<(&'p str, &'s Endpoint)> {
+    snapshot.endpoints.iter().find_map(|endpoint| {
+        let below = path.strip_prefix(endpoint.path.as_str())?;
+        (below.is_empty() || below.starts_with('/')).then_some((below, endpoint))
+    })
 }
 
 /// A JSON answer, on one line and safe to embed in a page.

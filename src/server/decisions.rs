@@ -1,23 +1,32 @@
 //! `/decisions`: a gateway asks, the engine decides.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use actix_web::HttpRequest;
+use actix_web::dev::RequestHead;
+use actix_web::http::Version;
 use actix_web::http::header::HOST;
+use bytes::Bytes;
+use tokio::time::Instant;
 use tracing::{Level, enabled, info, warn};
 
 use super::headers::RequestHeaders;
 use super::live::Snapshot;
-use crate::gateway::{Asked, Dialect};
+use crate::gateway::{Asked, Endpoint, Event, Understood};
 use crate::pipeline::{Context, Decision, Denial, Detail, Reply};
-use crate::request::{AccessRequest, Body, Parts};
+use crate::request::body::Opened;
+use crate::request::{AccessRequest, Body, Headers, Parts};
 
-/// Decides on what a gateway asks at `path` (below the endpoint). Handlers may read the body.
+/// How long the body of a question may take, where the question is in there.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Decides on what a gateway asks at `path` (below the endpoint), over TLS or not. Handlers may read the client's body.
 pub async fn decide(
     request: &HttpRequest,
     body: Option<&Body>,
-    path: &str,
-    dialect: &dyn Dialect,
+    (path, tls): (&str, bool),
+    endpoint: &Endpoint,
     snapshot: &Snapshot,
     context: &Context,
 ) -> Reply {
@@ -27,48 +36,90 @@ pub async fn decide(
         Some(authority) => authority.as_str(),
         None => head.headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or_default(),
     };
+    let own_body = question(endpoint, body).await;
     let asked = Asked {
         method: head.method.as_str(),
         path,
         query: head.uri.query(),
         host,
-        tls: request.app_config().secure(),
+        tls,
         headers: &headers,
+        body: own_body.as_deref().unwrap_or_default(),
         peer: head.peer_addr.map(|a| a.ip()),
+        believed: false,
     };
-    let parts = dialect.read(&asked);
-    let access = match AccessRequest::new(parts.clone(), &headers) {
+    let read = if has_two_hosts(head, host) {
+        let why = Detail::id("contradiction").log("the question names two hosts as its own");
+        Err(Denial::BadRequest { why })
+    } else {
+        endpoint.read(asked)
+    };
+    let Understood { parts, headers: own_headers, event } = match read {
+        Ok(understood) => understood,
+        Err(denial) => {
+            return refuse_unread(Parts::unknown(host, asked.peer), denial, None, &asked, endpoint, snapshot);
+        }
+    };
+    let client_headers: &dyn Headers = own_headers.as_ref().map_or(&headers, |own| own);
+    let access = match AccessRequest::new(parts.clone(), client_headers) {
+        Ok(access) if own_body.is_some() => access,
         Ok(access) => access.with_body(body),
-        Err(error) => return refuse_unread(parts, error.to_string(), &headers, dialect, snapshot),
+        Err(error) => {
+            let denial = Denial::BadRequest { why: Detail::id("unreadable-path").public(error.to_string()) };
+            return refuse_unread(parts, denial, event.as_ref(), &asked, endpoint, snapshot);
+        }
     };
     let decision = snapshot.engine.decide(&access, context).await;
     log(&access, &decision);
-    put(decision, dialect)
+    put(decision, event.as_ref(), endpoint)
 }
 
-/// A request whose path has no canonical form: refused in the shape that the error handlers give it.
+/// Several fields `Host` (RFC 9112 section 3.2), or over HTTP/2 one beside another `:authority` (RFC 9113
+/// section 8.3.1): whoever was before may have gone by the other one.
+fn has_two_hosts(head: &RequestHead, host: &str) -> bool {
+    let mut hosts = head.headers.get_all("host");
+    let first = hosts.next();
+    hosts.next().is_some()
+        || (head.version == Version::HTTP_2
+            && first.is_some_and(|other| !other.as_bytes().eq_ignore_ascii_case(host.as_bytes())))
+}
+
+/// The body of a question that is in there; one that does not come, or is too long, is empty.
+async fn question(endpoint: &Endpoint, body: Option<&Body>) -> Option<Bytes> {
+    let limit = Some(endpoint.dialect.question_bytes()).filter(|limit| *limit > 0)?;
+    let opened = match body {
+        Some(body) => body.open(limit, Instant::now() + PATIENCE).await,
+        None => return Some(Bytes::new()),
+    };
+    match opened {
+        Ok(Opened::Whole(whole)) => Some(whole),
+        Ok(Opened::Pieces(_)) | Err(_) => Some(Bytes::new()),
+    }
+}
+
+/// A request that cannot be understood: refused in the shape that the error handlers give it.
 fn refuse_unread(
     mut parts: Parts<'_>,
-    why: String,
-    headers: &RequestHeaders<'_>,
-    dialect: &dyn Dialect,
+    denial: Denial,
+    event: Option<&Event>,
+    asked: &Asked<'_>,
+    endpoint: &Endpoint,
     snapshot: &Snapshot,
 ) -> Reply {
     parts.path.value = b"/".as_slice().into();
     // The root is always canonical.
-    let Ok(access) = AccessRequest::new(parts, headers) else {
-        return Reply { status: 400, headers: Vec::new(), body: bytes::Bytes::new() };
+    let Ok(access) = AccessRequest::new(parts, asked.headers) else {
+        return Reply { status: 400, headers: Vec::new(), body: Bytes::new() };
     };
-    let denial = Denial::BadRequest { why: Detail::id("unreadable-path").public(why) };
     let decision = snapshot.engine.refuse_unread(denial, &access);
     log(&access, &decision);
-    put(decision, dialect)
+    put(decision, event, endpoint)
 }
 
-fn put(decision: Decision, dialect: &dyn Dialect) -> Reply {
+fn put(decision: Decision, event: Option<&Event>, endpoint: &Endpoint) -> Reply {
     match decision.outcome {
-        Ok(grant) => dialect.grant(grant),
-        Err(refusal) => dialect.refuse(&refusal.denial, refusal.reply),
+        Ok(grant) => endpoint.grant(grant, event),
+        Err(refusal) => endpoint.refuse(refusal, event),
     }
 }
 

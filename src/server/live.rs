@@ -1,15 +1,20 @@
 //! What the server runs with at the moment: swapped whole by a reload, read without a lock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
+use http::HeaderName;
 
 use super::status::Status;
 use crate::config::Config;
-use crate::gateway::{self, Dialect};
+use crate::gateway::{self, Endpoint};
 use crate::pipeline::cors::Policy;
 use crate::pipeline::{Engine, Shared};
 use crate::rule::remote::Known;
+
+/// Where gateways ask in Oathkeeper's dialect, whatever else is configured.
+const DECISIONS: &str = "/decisions";
 
 /// Everything a request is served with, immutable.
 pub struct Snapshot {
@@ -19,32 +24,35 @@ pub struct Snapshot {
     pub config: Arc<Config>,
     /// Cross-origin answers of the API.
     pub(super) cors: Policy,
-    /// Where gateways ask, beside `/decisions`.
+    /// Where gateways ask; the last one is `/decisions`.
     pub(super) endpoints: Vec<Endpoint>,
     /// Key sets whose public halves `/.well-known/jwks.json` shows.
     pub jwks_urls: Vec<String>,
 }
 
-/// A path at which a gateway asks in its dialect.
-pub(super) struct Endpoint {
-    pub path: String,
-    pub dialect: &'static dyn Dialect,
-}
-
 impl Snapshot {
     /// Puts a snapshot together.
     pub fn new(engine: Engine, config: Arc<Config>) -> Self {
-        let endpoints = config
-            .serve
-            .endpoints
-            .iter()
-            .filter_map(|e| {
-                gateway::dialect(&e.dialect).map(|dialect| Endpoint { path: e.path.clone(), dialect })
-            })
-            .collect();
+        let identity = identity_headers(&engine);
+        let serve = &config.serve;
+        let endpoint = |path: &str, dialect: &str, settings| {
+            gateway::dialect(dialect).map(|dialect| Endpoint::new(path, dialect, settings, &identity))
+        };
+        let configured = serve.endpoints.iter().filter_map(|e| endpoint(&e.path, &e.dialect, &e.answering));
+        let endpoints = configured.chain(endpoint(DECISIONS, "oathkeeper", &serve.decisions)).collect();
         let jwks_urls = jwks_urls(&engine, &config);
         Self { cors: Policy::new(&config.serve.api.cors), endpoints, engine, config, jwks_urls }
     }
+}
+
+/// What any rule may set. A client's credentials are left out: what other rules put in their place is
+/// recognised by its signature or its cookie's name, and most requests need their own.
+fn identity_headers(engine: &Engine) -> Vec<HeaderName> {
+    let rules = engine.rules().valid();
+    let names: BTreeSet<&str> =
+        rules.flat_map(|rule| &rule.identity_headers).map(HeaderName::as_str).collect();
+    let names = names.into_iter().filter(|name| !matches!(*name, "authorization" | "cookie"));
+    names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect()
 }
 
 /// The key sets that id tokens are signed with: the global one and every rule's own.

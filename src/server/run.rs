@@ -5,18 +5,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse, fn_service};
-use actix_web::{App, HttpServer, rt};
+use actix_server::{Server, ServerHandle};
+use actix_web::rt;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
 
-use super::api::{self, Worker};
+use super::api::Worker;
+use super::listen::{Address, Fault};
 use super::live::{Live, Snapshot};
 use super::reload::{Reloader, log_report};
 use super::status::Status;
 use super::{listen, log};
 use crate::config::{self, Loaded, Sources};
 use crate::diagnostic::Report;
+use crate::gateway::Trust;
 use crate::pipeline::{Context, Shared};
 use crate::rule::Repository;
 use crate::rule::remote::Remote;
@@ -28,8 +30,6 @@ use crate::upstream::tls::Outbound;
 const DRAIN_SECONDS: u64 = 5;
 /// How long a start waits for remote rule sources. They go on being asked after that, but it is not ready.
 const FIRST_ANSWERS: Duration = Duration::from_secs(5);
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 2048;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,7 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
         config::load(&sources).map_err(|r| StartError::Findings(Box::new(r)))?;
     let log = log::start(&config.log);
     log_report(&report);
+    warn_of_openness(&config);
     let config = Arc::new(config);
     let shared = Shared::new(config.cache_max_bytes);
     let outbound = Arc::clone(&shared.outbound);
@@ -107,6 +108,19 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
     served
 }
 
+/// As Oathkeeper does it, and easily a hole.
+fn warn_of_openness(config: &config::Config) {
+    let serve = &config.serve;
+    let open = serve.decisions.trust == Trust::Everybody
+        || serve.endpoints.iter().any(|endpoint| endpoint.answering.trust == Trust::Everybody);
+    if open {
+        warn!(
+            "`serve.api.trusted_proxies` is not set: everybody who reaches the API is believed which request \
+             they ask about; list the addresses of your gateways"
+        );
+    }
+}
+
 async fn serve(
     config: &config::Config,
     live: Arc<Live>,
@@ -114,54 +128,42 @@ async fn serve(
     waker: Waker,
 ) -> Result<(), StartError> {
     let listener = &config.serve.api;
-    let for_workers = Arc::clone(&live);
-    let server = HttpServer::new(move || {
+    let make = move || {
         let context = Context::new(Rc::new(Client::with(Arc::clone(&outbound))));
-        let worker = Rc::new(Worker { live: Arc::clone(&for_workers), context });
-        // Without extractors and a route around it, which cost each request a few allocations.
-        App::new().default_service(fn_service(move |request: ServiceRequest| {
-            let worker = Rc::clone(&worker);
-            async move {
-                let (request, payload) = request.into_parts();
-                let response = api::serve(&request, payload, &worker).await;
-                Ok(ServiceResponse::new(request, response))
-            }
-        }))
-    })
-    .disable_signals()
-    .backlog(BACKLOG)
-    .tcp_nodelay(true)
-    .keep_alive(listener.idle_timeout)
-    .client_request_timeout(listener.read_timeout)
-    .shutdown_timeout(DRAIN_SECONDS);
-    let (host, port) = listen::address(listener);
-    let bound = match &listener.tls {
-        Some(tls) => {
-            let acceptor =
-                listen::acceptor(tls).map_err(|e| StartError::Tls { name: "api", reason: e.to_string() })?;
-            server.bind_openssl((host.as_str(), port), acceptor)
-        }
-        None => server.bind((host.as_str(), port)),
+        Rc::new(Worker { live: Arc::clone(&live), context })
     };
-    let server = bound.map_err(|error| listen_error(&host, port, &error))?;
-    let scheme = if listener.tls.is_some() { "https" } else { "http" };
-    listen::announce("api", scheme, &server.addrs());
+    let server = Server::build().disable_signals().shutdown_timeout(DRAIN_SECONDS);
+    let address = Address::of(listener);
+    let (server, addresses) = listen::add(server, listener, &address, make).map_err(|fault| match fault {
+        Fault::Address(error) => listen_error(&address, &error),
+        Fault::Tls(error) => StartError::Tls { name: "api", reason: error.to_string() },
+    })?;
+    listen::announce("api", &addresses);
     let server = server.run();
     rt::spawn(follow_signals(server.handle(), waker)?);
-    server.await?;
+    let outcome = server.await;
+    if let Address::Socket(path) = &address {
+        // Another server may have taken its place already, or nobody may remove it.
+        let _ = std::fs::remove_file(path);
+    }
+    outcome?;
     info!("ended");
     Ok(())
 }
 
-fn listen_error(host: &str, port: u16, error: &io::Error) -> StartError {
-    let reason = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "the port is taken; stop the program that has it or set another `serve.api.port`".to_owned()
+fn listen_error(address: &Address, error: &io::Error) -> StartError {
+    let taken = match address {
+        Address::Tcp(..) => "the port is taken; stop the program that has it or set another `serve.api.port`",
+        Address::Socket(_) => "another program listens there",
+    };
+    let reason = match (error.kind(), address) {
+        (io::ErrorKind::AddrInUse, _) => taken.to_owned(),
+        (io::ErrorKind::PermissionDenied, Address::Tcp(..)) => {
+            "permission denied; ports below 1024 need a privilege".to_owned()
         }
-        io::ErrorKind::PermissionDenied => "permission denied; ports below 1024 need a privilege".to_owned(),
         _ => error.to_string(),
     };
-    StartError::Listen { name: "api", address: format!("{host}:{port}"), reason }
+    StartError::Listen { name: "api", address: address.to_string(), reason }
 }
 
 /// SIGTERM and SIGINT end the server after the requests under way, SIGHUP reloads.

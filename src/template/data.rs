@@ -38,6 +38,11 @@ impl<'d> Data<'d> {
         self.captures.get(index, self.matched).map(Cow::Borrowed)
     }
 
+    /// `.MatchContext.ClientAddress`: empty where it is not known.
+    pub(super) fn client_address(&self) -> String {
+        self.request.client_address().map(|address| address.to_canonical().to_string()).unwrap_or_default()
+    }
+
     /// `.MatchContext.Header.Get`: the first value, empty for none. Bytes that are not UTF-8 become U+FFFD.
     pub(super) fn request_header(&self, name: &str) -> Cow<'d, str> {
         if name.eq_ignore_ascii_case("host") {
@@ -82,10 +87,10 @@ impl<'d> Data<'d> {
     pub(super) fn session_headers(&self) -> Vec<(Cow<'d, str>, Vec<Cow<'d, str>>)> {
         let mut fields: Vec<(Cow<'d, str>, Vec<Cow<'d, str>>)> = self
             .header
-            .iter()
-            .map(|(name, value)| {
-                let value = String::from_utf8_lossy(value.as_bytes());
-                (Cow::Owned(canonical_header_name(name.as_str())), vec![value])
+            .by_name()
+            .map(|(name, values)| {
+                let values = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+                (Cow::Owned(canonical_header_name(name.as_str())), values)
             })
             .collect();
         fields.sort_by(|a, b| a.0.cmp(&b.0));

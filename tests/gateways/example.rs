@@ -36,8 +36,44 @@ pub const EXAMPLES: &[Example] = &[
         name: "traefik",
         port: 28080,
         programs: &[
-            &["python3", "examples/traefik/echo.py", "28081"],
+            &["python3", "examples/upstream/echo.py", "28081"],
             &["traefik", "--configFile=examples/traefik/traefik.yaml"],
+        ],
+        unmatched: 404,
+    },
+    Example {
+        name: "caddy",
+        port: 38080,
+        programs: &[
+            &["python3", "examples/upstream/echo.py", "38081"],
+            &["caddy", "run", "--config", "examples/caddy/Caddyfile", "--adapter", "caddyfile"],
+        ],
+        unmatched: 404,
+    },
+    Example {
+        name: "envoy",
+        port: 48080,
+        programs: &[
+            &["python3", "examples/upstream/echo.py", "48081"],
+            &["envoy", "-c", "examples/envoy/envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1"],
+        ],
+        unmatched: 404,
+    },
+    Example {
+        name: "haproxy",
+        port: 58080,
+        programs: &[
+            &["python3", "examples/upstream/echo.py", "58081"],
+            &["haproxy", "-db", "-f", "examples/haproxy/haproxy.cfg"],
+        ],
+        unmatched: 404,
+    },
+    Example {
+        name: "openresty",
+        port: 19080,
+        programs: &[
+            &["python3", "examples/upstream/echo.py", "19081"],
+            &["nginx", "-p", "examples/openresty", "-c", "nginx.conf", "-e", "stderr"],
         ],
         unmatched: 404,
     },
@@ -88,7 +124,9 @@ impl Setup {
             let paths = text.replace("/tmp/okgate-example", &dir.path().join("run").to_string_lossy());
             written.iter().zip(&own).fold(paths, |text, (written, own)| text.replace(written, own))
         };
-        for folder in [&format!("examples/{}", example.name), "examples/demo-keys", "rules"] {
+        for folder in
+            [&format!("examples/{}", example.name), "examples/demo-keys", "examples/upstream", "rules"]
+        {
             copy(&root.join(folder), &dir.path().join(folder), &adapt)?;
         }
         let start = |program: &Path, args: &[String], log: &str| {

@@ -21,11 +21,13 @@ enum Wanted {
     Refused(u16),
     /// What this gateway makes of okgate's 404, and not from the upstream.
     Unmatched,
+    /// Whatever comes, without this text.
+    Never(&'static str),
     /// Some refusal, and not from the upstream; or the upstream's answer to a path that is not the denied one.
     NotInternal,
 }
 
-use Wanted::{Login, NotInternal, Refused, Unmatched, Upstream};
+use Wanted::{Login, Never, NotInternal, Refused, Unmatched, Upstream};
 
 /// A browser's request.
 fn page(target: &str) -> Request {
@@ -116,6 +118,44 @@ pub const ROWS: &[Row] = &[
         name: "the login page is there for everybody",
         request: |_| page("/login?return_to=/app"),
         wanted: Upstream(&["the login page; back to: /app"]),
+    },
+    Row {
+        name: "an identity that is named in Connection is not the client's own",
+        request: |_| page("/public/hello").header("X-User", "root").header("Connection", "close, X-User"),
+        wanted: Never("root"),
+    },
+    Row {
+        name: "an identity that is sent twice is not the client's own",
+        request: |setup| {
+            with_token(setup, "GET", "/api/orders").header("X-User", "root").header("x-USER", "root")
+        },
+        wanted: Never("root"),
+    },
+    Row {
+        name: "a header that a rule does not set is not the client's own",
+        request: |_| page("/login?return_to=/").header("X-User", "root").header("X-Api-Path", "root"),
+        wanted: Never("root"),
+    },
+    Row {
+        name: "what belongs to other gateways does not count",
+        request: |_| {
+            page("/internal/metrics")
+                .header("X-Original-URL", "http://127.0.0.1/public/x")
+                .header("X-Original-Method", "GET")
+                .header("X-Rewrite-URL", "/public/x")
+                .header("X-Envoy-Original-Path", "/public/x")
+                .header("X-Envoy-Auth-Headers-To-Remove", "x-user")
+                .header("Forwarded", "for=127.0.0.1;host=127.0.0.1;proto=https")
+                .header("X-Auth-Redirect", "/public/x")
+        },
+        wanted: Refused(403),
+    },
+    Row {
+        name: "a client that names a trusted address is no gateway",
+        request: |_| {
+            page("/internal/metrics").header("X-Forwarded-For", "127.0.0.1").header("X-Real-Ip", "127.0.0.1")
+        },
+        wanted: Refused(403),
     },
     Row {
         name: "a client cannot choose the path that is decided on",
@@ -217,6 +257,8 @@ impl Row {
                     None => Ok(()),
                 }
             }
+            Never(never) if text.contains(never) => Err(format!("`{never}` came through")),
+            Never(_) => Ok(()),
             Login(back) => {
                 refused(&[302])?;
                 let host = setup.host().replace(':', "%3A");

@@ -15,3 +15,4 @@ mod services;
 mod sources;
 mod start_and_stop;
 mod torture;
+mod trust;

@@ -206,3 +206,125 @@ fn a_slow_request_head_is_cut_off_by_the_read_timeout() {
     assert!(connection.is_ended());
     goes_on(&gate);
 }
+
+#[test]
+fn a_head_that_is_longer_than_configured_is_431() {
+    let config = CONFIG.replace("port: 0}", "port: 0, max_header_bytes: 4kB}");
+    let gate = with_config(&config).file("rules.yaml", RULE).run();
+    for (length, want) in [(3_000, 200), (4_000, 431), (60_000, 431)] {
+        let reply = gate.send(&ask("GET").header("X-Long", vec![b'a'; length]));
+        assert_eq!(reply.status, want, "{length}: {}", reply.summary());
+    }
+    let gate = with_config(CONFIG).file("rules.yaml", RULE).run();
+    assert_eq!(gate.send(&ask("GET").header("X-Long", vec![b'a'; 65_536])).status, 200, "64 KiB by default");
+}
+
+#[test]
+fn who_connects_and_says_nothing_is_cut_off_by_the_read_timeout() {
+    let config = CONFIG.replace("port: 0}", "port: 0, timeout: {read: 100ms}}");
+    let gate = with_config(&config).file("rules.yaml", RULE).run();
+    let mut silent = Connection::open(gate.port()).unwrap();
+    assert!(silent.is_ended(), "the connection is closed");
+    goes_on(&gate);
+}
+
+/// The connection preface, an empty SETTINGS frame and a HEADERS frame, each name and value literal and
+/// without Huffman coding (RFC 9113, RFC 7541 section 6.2.2).
+fn http2(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        block.extend([0, u8::try_from(name.len()).unwrap()]);
+        block.extend(name.bytes());
+        block.push(u8::try_from(value.len()).unwrap());
+        block.extend(value.bytes());
+    }
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    bytes.extend([0, u8::try_from(block.len() / 256).unwrap(), u8::try_from(block.len() % 256).unwrap()]);
+    bytes.extend(b"\x01\x05\0\0\0\x01"); // HEADERS, END_STREAM and END_HEADERS, stream 1
+    bytes.extend(block);
+    bytes
+}
+
+#[test]
+fn http_2_in_clear_text_is_answered() {
+    use std::io::{Read as _, Write as _};
+    let gate = gate();
+    for (uri, status) in [("/x", &b"\x88"[..]), ("/nowhere/../..%2f", b"\x88"), ("/a%zz", b"\x8c")] {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", gate.port())).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        let mut fields = vec![
+            (":method", "GET"),
+            (":scheme", "http"),
+            (":authority", "okgate"),
+            (":path", "/decisions"),
+            ("x-forwarded-host", "app.test"),
+            ("x-forwarded-uri", uri),
+        ];
+        // More than there is room for over HTTP/1.
+        fields.extend([("x-many", "v"); 200]);
+        stream.write_all(&http2(&fields)).unwrap();
+        let mut answer = Vec::new();
+        let block = loop {
+            let mut more = [0; 1024];
+            let read = stream.read(&mut more).unwrap();
+            assert!(read > 0, "{uri}: closed after {answer:?}");
+            answer.extend_from_slice(&more[..read]);
+            if let Some(block) = headers_frame(&answer) {
+                break block;
+            }
+        };
+        // The first field of an answer is its status, 200 and 400 by their places in the static table.
+        assert!(block.starts_with(status), "{uri}: {block:x?}");
+    }
+    goes_on(&gate);
+}
+
+/// The block of the first complete HEADERS frame.
+fn headers_frame(mut bytes: &[u8]) -> Option<Vec<u8>> {
+    loop {
+        let (head, rest) = bytes.split_at_checked(9)?;
+        let [_, high, low, kind, ..] = head else { return None };
+        let (frame, rest) = rest.split_at_checked(usize::from(*high) * 256 + usize::from(*low))?;
+        if *kind == 1 {
+            return Some(frame.to_vec());
+        }
+        bytes = rest;
+    }
+}
+
+#[test]
+fn a_unix_socket_is_served_to_whom_its_mode_lets() {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("api.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap()); // left behind by a server that crashed
+    let socket =
+        format!("host: 'unix:{}', socket: {{mode: '0600'}}, trusted_proxies: [unix]", path.display());
+    let config = CONFIG.replace("host: 127.0.0.1", &socket);
+    let mut gate = with_config(&config).file("rules.yaml", RULE).run();
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    stream.write_all(&ask("GET").to_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let second = with_config(&config).file("rules.yaml", RULE).try_run();
+    assert!(second.err().unwrap().stderr.contains("another program listens there"));
+    gate.process().signal("TERM").unwrap();
+    assert!(gate.process().ends_within(std::time::Duration::from_secs(20)).is_some());
+    assert!(!path.exists(), "the socket is gone with its server");
+}
+
+#[test]
+fn a_question_with_two_hosts_is_refused() {
+    let gate = gate();
+    for (second, want) in [("app.test", 400), ("gate.test", 400)] {
+        let bytes = format!(
+            "GET /decisions/x HTTP/1.1\r\nHost: app.test\r\nHost: {second}\r\nConnection: close\r\n\r\n"
+        );
+        assert_eq!(answer(&gate, bytes.as_bytes()).map(|reply| reply.status), Some(want), "{second}");
+    }
+    goes_on(&gate);
+}

@@ -127,6 +127,6 @@ fn add(object: &mut Value, key: &str, value: Value) {
 fn origin(origin: Origin, own: &str) -> String {
     match origin {
         Origin::Header(name) => title_case(name),
-        Origin::RequestLine | Origin::Connection => own.to_owned(),
+        Origin::RequestLine | Origin::Connection | Origin::Body => own.to_owned(),
     }
 }

@@ -83,6 +83,7 @@ impl Probe {
             path: Part { value: asked.path.as_bytes().into(), origin: Origin::RequestLine },
             query: Part { value: asked.query.map(Into::into), origin: Origin::RequestLine },
             peer: None,
+            client: crate::request::Client::Peer,
             host_header: Some("gate.test".into()),
         };
         let request = AccessRequest::new(parts, &fields).unwrap();

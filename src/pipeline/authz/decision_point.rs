@@ -235,9 +235,7 @@ pub(super) fn unreadable(error: BodyError) -> Denial {
 }
 
 fn carry_out(exchange: &mut Exchange<'_>, verdict: &Verdict) -> Result<(), Denial> {
-    for (name, value) in verdict.as_ref().map_err(Clone::clone)? {
-        exchange.session.headers.set(name.clone(), value.clone());
-    }
+    exchange.session.headers.set_all(verdict.as_ref().map_err(Clone::clone)?);
     Ok(())
 }
 
@@ -311,12 +309,14 @@ impl Reader {
             }
         }
         // An absent one is set all the same: the client's own must not take its place.
-        let absent = HeaderValue::from_static("");
-        let headers: Vec<_> = self
-            .forwarded
-            .iter()
-            .map(|name| (name.clone(), answer.header(name).unwrap_or(&absent).clone()))
-            .collect();
+        let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
+        for name in &self.forwarded {
+            let before = headers.len();
+            headers.extend(answer.headers.iter().filter(|(n, _)| n == name).cloned());
+            if headers.len() == before {
+                headers.push((name.clone(), HeaderValue::from_static("")));
+            }
+        }
         let bytes =
             100 + headers.iter().map(|(name, value)| 80 + name.as_str().len() + value.len()).sum::<usize>();
         Reading { value: Ok(headers), bytes, keep: Keep::Yes(None) }

@@ -17,7 +17,7 @@ use crate::pipeline::handler::{Answer, Authorizer, BuildContext, Exchange, Regis
 use crate::pipeline::mutate::{template_data, template_fault, templates};
 use crate::pipeline::outage::{OnBackendError, too_many_requests};
 use crate::pipeline::{Denial, Detail, settings};
-use crate::request::AccessRequest;
+use crate::request::{AccessRequest, Client};
 use crate::template::{Purpose, Template};
 use crate::upstream::backend::{Backend, BackendSettings, DEADLINE, Keep, Plan, Question, Reading, Retry};
 use crate::upstream::{Incoming, trace};
@@ -195,11 +195,15 @@ fn verdict(on_backend_error: OnBackendError, answer: &Incoming) -> Result<(), De
     }
 }
 
-/// The address that policies look at: what the gateway says, else the other end of the connection.
+/// The address that policies look at: the client's, where it is configured which gateways are believed; else
+/// what the gateway says, else the other end of the connection.
 ///
 /// Of `X-Forwarded-For` it is the last address that is not private: the one that the outermost gateway of
 /// one's own saw. Oathkeeper takes the first one, which the client can choose.
 fn remote_address(request: &AccessRequest<'_>) -> String {
+    if let Client::Found(client) = request.parts().client {
+        return client.map(|client| client.to_canonical().to_string()).unwrap_or_default();
+    }
     let headers = request.headers();
     let real = headers.first("x-real-ip").unwrap_or_default();
     let mut forwarded = None;

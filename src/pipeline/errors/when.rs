@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::accept::{self, UNKNOWN};
 use crate::diagnostic::Finding;
 use crate::pipeline::denial::Denial;
-use crate::request::AccessRequest;
+use crate::request::{AccessRequest, Client};
 
 /// Conditions, any of which is enough; none at all is always true.
 #[derive(Debug, Default)]
@@ -116,6 +116,10 @@ impl RemoteIp {
     fn holds(&self, request: &AccessRequest<'_>) -> bool {
         if self.networks.is_empty() {
             return true;
+        }
+        // Where it is known whose word counts, there is one client and one address.
+        if let Client::Found(client) = request.parts().client {
+            return contains(&self.networks, client);
         }
         let peer = contains(&self.networks, request.parts().peer);
         let forwarded = || {

@@ -215,9 +215,7 @@ impl Hydrator {
         if !self.merge {
             session.headers = HeaderList::default();
         }
-        for (name, value) in &hydrated.headers {
-            session.headers.set(name.clone(), value.clone());
-        }
+        session.headers.set_all(&hydrated.headers);
         Ok(())
     }
 }

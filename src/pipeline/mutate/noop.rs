@@ -3,7 +3,7 @@
 //! A decision cannot hand the client's headers on, the gateway does. Only the credentials are given back,
 //! for gateways that take them from the answer; other headers are not, or a client could choose the
 //! identity that its gateway copies. A caller who was let in as `anonymous` has shown no credentials that
-//! counted, so none are given back.
+//! counted, so none are given back. They are the client's own either way, so no [`Mutator::header_names`].
 
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderName, HeaderValue};
@@ -34,10 +34,6 @@ impl Mutator for Noop {
 
     fn uses_captures(&self) -> bool {
         false
-    }
-
-    fn header_names(&self) -> Vec<HeaderName> {
-        vec![AUTHORIZATION, COOKIE]
     }
 }
 

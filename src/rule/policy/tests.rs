@@ -69,6 +69,7 @@ impl Asked<'_> {
             path: Part { value: path.as_bytes().into(), ..root.path },
             query: Part { value: query.map(Into::into), ..root.query },
             peer: self.2.parse::<IpAddr>().ok(),
+            client: crate::request::Client::Peer,
             host_header: None,
         };
         let headers: HeaderFields = self.1.iter().map(|(n, v)| (*n, *v)).collect();

@@ -42,7 +42,7 @@ impl<'d> Fields<'d> {
     pub fn len(&self) -> usize {
         match self {
             Self::Request(_) => self.all().len(),
-            Self::Session(view) => view.data.header.iter().count(),
+            Self::Session(view) => view.data.header.by_name().count(),
             Self::Query(fields) => fields.len(),
         }
     }

@@ -35,7 +35,7 @@ const fn method(takes: &'static [Kind], gives: Kind) -> Member {
 pub fn names(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Session => &["Subject", "Extra", "Header", "MatchContext", "Copy"],
-        Kind::Match => &["RegexpCaptureGroups", "CaptureGroups", "URL", "Method", "Header"],
+        Kind::Match => &["RegexpCaptureGroups", "CaptureGroups", "URL", "Method", "Header", "ClientAddress"],
         Kind::Url => &[
             "Scheme",
             "Host",
@@ -119,7 +119,7 @@ pub fn of(kind: Kind, name: &str) -> Member {
         Kind::Match => match name {
             "RegexpCaptureGroups" | "CaptureGroups" => Member::Field(Kind::List),
             "URL" => Member::Field(Kind::Url),
-            "Method" => Member::Field(Kind::Text),
+            "Method" | "ClientAddress" => Member::Field(Kind::Text),
             "Header" => Member::Field(Kind::Headers),
             _ => Member::Unknown,
         },
@@ -222,6 +222,7 @@ pub fn get<'d>(value: &Value<'d>, name: &str, args: &Args<'_, 'd>) -> Answer<'d>
             "CaptureGroups" => Value::List(view.groups()),
             "URL" => Value::Url(view.url()),
             "Method" => Value::text(view.data.request.method()),
+            "ClientAddress" => Value::text(view.data.client_address()),
             _ => Value::Fields(Fields::Request(view)),
         }),
         Value::Url(url) => url_member(url, name, args),

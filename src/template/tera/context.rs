@@ -122,6 +122,7 @@ fn match_context(keys: &Keys, lower: bool, data: &Data<'_>) -> Value {
     };
     add(named("Method", "method"), &|| Value::from(data.request.method()));
     add(named("Header", "header"), &|| fields(data.request_headers()));
+    add(named("ClientAddress", "client_address"), &|| Value::from(data.client_address()));
     add(named("RegexpCaptureGroups", "regexp_capture_groups"), &|| {
         (0..data.captures.len()).filter_map(|index| data.capture(index)).collect()
     });

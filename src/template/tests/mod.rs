@@ -96,6 +96,7 @@ impl Scene {
             path: part(Cow::Borrowed(self.path.as_bytes())),
             query: part(self.query.map(Cow::Borrowed)),
             peer: None,
+            client: crate::request::Client::Peer,
             host_header: None,
         };
         let request = AccessRequest::new(parts, &self.fields).expect("the path has a canonical form");

@@ -38,6 +38,12 @@ const YAML: &[Row] = &[
     ("a method that cors does not know", "serve: {api: {cors: {enabled: true, allowed_methods: [OPTIONS]}}}"),
     ("a dialect that is none", "serve: {api: {endpoints: [{path: /auth, dialect: ngnix}]}}"),
     ("an endpoint without a slash", "serve: {api: {endpoints: [{path: auth, dialect: nginx}]}}"),
+    ("a trusted proxy that is no address", "serve: {api: {trusted_proxies: [10.0.0.0/33, gateway]}}"),
+    ("a header that can be none", "serve: {api: {strip_request_headers: ['X User']}}"),
+    (
+        "a status that would be a yes",
+        "serve: {api: {endpoints: [{path: /a, dialect: nginx, status: {no_rule: 200}}]}}",
+    ),
     ("a strategy that is none", "access_rules: {matching_strategy: regex}"),
     ("repositories that are no list", "access_rules: {repositories: 'file://rules.yaml'}"),
     ("a repository of an unknown kind", "access_rules: {repositories: ['ftp://rules.test/rules.yaml']}"),

@@ -159,7 +159,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The port of the API.
+    /// The port of the API; 0 where it is a unix socket.
     ///
     /// # Panics
     /// Never: a gate without one is not handed out.
@@ -269,6 +269,9 @@ impl Gate {
         if self.api.is_none() {
             self.api = self.stdout.iter().find_map(|line| {
                 let url = line.strip_prefix("okgate: serving api on ")?;
+                if url.starts_with("unix:") {
+                    return Some((false, 0));
+                }
                 let (scheme, address) = url.split_once("://")?;
                 let port = address.trim_end_matches('/').rsplit(':').next()?.parse().ok()?;
                 Some((scheme == "https", port))

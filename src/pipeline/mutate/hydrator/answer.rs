@@ -120,7 +120,7 @@ impl Fields {
     }
 }
 
-/// Of several values the first counts. What can be no header's name is left out, as are the headers of the
+/// All values of all headers. What can be no header's name is left out, as are the headers of the
 /// connection.
 fn read_headers(written: Value) -> Result<Vec<(HeaderName, HeaderValue)>, Problem> {
     let written = match written {
@@ -130,16 +130,18 @@ fn read_headers(written: Value) -> Result<Vec<(HeaderName, HeaderValue)>, Proble
     };
     let mut headers = Vec::with_capacity(written.len());
     for (name, values) in written {
-        let first = match texts(&values) {
-            Some(texts) => texts.first().copied().unwrap_or_default(),
-            None => return Err(Problem::Other("a value in `header` is not a list of texts")),
+        let Some(mut texts) = texts(&values) else {
+            return Err(Problem::Other("a value in `header` is not a list of texts"));
         };
-        let value = header_value(first);
-        let value = value.ok_or(Problem::Other("a value in `header` holds a control character"))?;
-        if let Ok(name) = HeaderName::from_bytes(name.as_bytes())
-            && !NEVER_SET.contains(&name.as_str())
-        {
-            headers.push((name, value));
+        if texts.is_empty() {
+            texts.push("");
+        }
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let name = name.ok().filter(|name| !NEVER_SET.contains(&name.as_str()));
+        for text in texts {
+            let value = header_value(text);
+            let value = value.ok_or(Problem::Other("a value in `header` holds a control character"))?;
+            headers.extend(name.clone().map(|name| (name, value)));
         }
     }
     Ok(headers)

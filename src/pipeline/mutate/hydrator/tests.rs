@@ -158,6 +158,7 @@ fn the_answer_takes_the_place_of_the_session_but_not_of_what_was_matched() {
                 json!({}),
                 json!({"subject": "guest", "extra": {"n": 9_007_199_254_740_993_u64}, "header": {"X-Both": ["new", "2"], "x-low": ["v"], "X-None": [], "X-Null": null}}),
                 &[
+                    "x-both: 2",
                     "x-both: new",
                     "x-low: v",
                     "x-none: ",

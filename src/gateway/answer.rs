@@ -1,0 +1,134 @@
+//! Yes and No: what a dialect puts into its gateway's words.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+use smallvec::SmallVec;
+
+use super::Event;
+use crate::pipeline::{Denial, Grant, Reply};
+
+/// Headers that belong to one connection or to the framing of a message (RFC 9110 section 7.6.1): no answer
+/// hands them to a gateway that would copy them.
+const NEVER_SENT: &[&str] = &[
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A yes, with the headers that the upstream shall see.
+pub struct Yes<'y> {
+    grant: Grant,
+    strip: &'y [HeaderName],
+    removable: &'y [HeaderName],
+    emit_empty: bool,
+    /// What was asked, where the answer names it.
+    pub event: Option<&'y Event>,
+}
+
+impl<'y> Yes<'y> {
+    pub(super) fn new(
+        grant: Grant,
+        strip: &'y [HeaderName],
+        removable: &'y [HeaderName],
+        emit_empty: bool,
+        event: Option<&'y Event>,
+    ) -> Self {
+        Self { grant, strip, removable, emit_empty, event }
+    }
+
+    /// Who is calling.
+    pub fn subject(&self) -> &str {
+        self.grant.subject()
+    }
+
+    /// Id of the rule that let the request pass.
+    pub fn rule_id(&self) -> &str {
+        self.grant.rule().id()
+    }
+
+    /// 200, or 204 to a preflight, with every header, those of [`absent`](Self::absent) without a value, so that a gateway that
+    /// copies what it is given puts them in the place of the client's own.
+    pub fn into_reply(self) -> Reply {
+        let absent: SmallVec<[HeaderName; 4]> =
+            if self.emit_empty { self.absent().cloned().collect() } else { SmallVec::new() };
+        let status = self.grant.status();
+        let mut headers = self.into_headers();
+        headers.extend(absent.into_iter().map(|name| (name, HeaderValue::from_static(""))));
+        Reply { status, headers, body: Bytes::new() }
+    }
+
+    /// The headers that have a value.
+    pub fn into_headers(self) -> Vec<(HeaderName, HeaderValue)> {
+        let mut headers = self.grant.into_headers();
+        headers.retain(|(name, _)| !NEVER_SENT.contains(&name.as_str()));
+        headers
+    }
+
+    /// What the matched rule may set and has not, and what is stripped: the client's own must not pass for
+    /// it.
+    pub fn absent(&self) -> impl Iterator<Item = &HeaderName> {
+        let rule = self.grant.rule();
+        let of_rule = rule.identity_headers.iter();
+        let more = self.strip.iter().filter(|name| !rule.identity_headers.contains(name));
+        of_rule.chain(more).filter(|name| self.is_absent(name))
+    }
+
+    /// The same with what any rule may set: for gateways that are told which headers to take away.
+    pub fn removed(&self) -> impl Iterator<Item = &HeaderName> {
+        let more = self.grant.rule().identity_headers.iter().filter(|name| !self.removable.contains(name));
+        self.removable.iter().chain(more).filter(|name| self.is_absent(name))
+    }
+
+    fn is_absent(&self, name: &HeaderName) -> bool {
+        !NEVER_SENT.contains(&name.as_str()) && self.grant.headers().get(name.as_str()).is_none()
+    }
+}
+
+/// A no as an error handler has shaped it.
+pub struct No<'n> {
+    /// Why.
+    pub denial: &'n Denial,
+    /// The shaped answer. Its status is not that of a yes.
+    pub reply: Reply,
+    /// The status that is configured for the denial, where an error handler did not choose another one.
+    pub status: Option<u16>,
+    /// What was asked, where the answer names it.
+    pub event: Option<&'n Event>,
+}
+
+/// The status that the answer would have had.
+const STATUS: HeaderName = HeaderName::from_static("x-auth-status");
+/// Why the answer is a no, as one word of [`Denial::outcome`].
+const REASON: HeaderName = HeaderName::from_static("x-auth-reason");
+
+impl No<'_> {
+    /// The answer with its own status or the configured one.
+    pub fn into_reply(mut self) -> Reply {
+        if let Some(status) = self.status {
+            self.reply.status = status;
+        }
+        self.reply
+    }
+
+    /// The answer with another status, and headers that say which one it had and why.
+    pub fn with_status(mut self, status: u16) -> Reply {
+        if self.reply.status != status {
+            self.reply.headers.push((STATUS, HeaderValue::from(self.reply.status)));
+        }
+        self.reply.headers.push((REASON, HeaderValue::from_static(self.denial.outcome())));
+        self.reply.status = status;
+        self.reply
+    }
+
+    /// The value of a header of the answer.
+    pub fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        self.reply.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value)
+    }
+}

@@ -1,0 +1,88 @@
+//! Endpoints: a dialect with its settings, as run.
+
+use http::HeaderName;
+
+use super::contradiction::contradiction;
+use super::{Asked, Dialect, Event, No, Statuses, Trust, Understood, Yes};
+use crate::config::Answering;
+use crate::pipeline::{Denial, Detail, Grant, Refusal, Reply};
+
+/// Where a gateway asks.
+pub struct Endpoint {
+    /// The path; what lies below it belongs to it too.
+    pub path: String,
+    /// How the gateway asks and is answered.
+    pub dialect: &'static dyn Dialect,
+    trust: Trust,
+    strict: bool,
+    emit_empty: bool,
+    strip: Vec<HeaderName>,
+    removable: Vec<HeaderName>,
+    statuses: Statuses,
+    simple_responses: bool,
+}
+
+impl Endpoint {
+    /// Puts an endpoint together. `identity` are the headers that any rule may set.
+    pub fn new(
+        path: &str,
+        dialect: &'static dyn Dialect,
+        settings: &Answering,
+        identity: &[HeaderName],
+    ) -> Self {
+        let written = settings.strip_request_headers.iter();
+        let mut strip: Vec<HeaderName> =
+            written.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
+        strip.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        strip.dedup();
+        let more = identity.iter().filter(|name| !strip.contains(name));
+        let removable = strip.iter().chain(more).cloned().collect();
+        Self {
+            path: path.to_owned(),
+            dialect,
+            trust: settings.trust.clone(),
+            strict: settings.strict,
+            emit_empty: settings.emit_empty_headers,
+            strip,
+            removable,
+            statuses: settings.status,
+            simple_responses: settings.simple_responses,
+        }
+    }
+
+    /// What is asked, with the client's address; or why it cannot be understood.
+    pub fn read<'r>(&self, mut asked: Asked<'r>) -> Result<Understood<'r>, Denial> {
+        asked.believed = self.trust.believes(asked.peer);
+        let mut understood = self.dialect.read(&asked).map_err(|why| Denial::BadRequest { why })?;
+        if let Some(event) = &mut understood.event {
+            event.simple &= self.simple_responses;
+        }
+        if understood.headers.is_none() {
+            understood.parts.client = self.trust.client(&asked);
+            if self.strict && asked.believed {
+                contradiction(&asked, &understood.parts, &self.trust).map_err(|why| {
+                    let why = Detail::id("contradiction").public("The gateway contradicts itself.").log(why);
+                    Denial::BadRequest { why }
+                })?;
+            }
+        }
+        Ok(understood)
+    }
+
+    /// Puts a yes.
+    pub fn grant(&self, grant: Grant, event: Option<&Event>) -> Reply {
+        self.dialect.grant(Yes::new(grant, &self.strip, &self.removable, self.emit_empty, event))
+    }
+
+    /// Puts a no. Whatever an error handler has made of it, it is one: a status of a yes becomes 500 before
+    /// the dialect sees it.
+    pub fn refuse(&self, refusal: Refusal, event: Option<&Event>) -> Reply {
+        let Refusal { denial, mut reply, .. } = refusal;
+        if !(300..600).contains(&reply.status) {
+            reply.status = 500;
+        }
+        let unshaped = reply.status == denial.status();
+        let status = self.statuses.of(&denial).filter(|_| unshaped);
+        self.dialect.refuse(No { denial: &denial, reply, status, event })
+    }
+}
