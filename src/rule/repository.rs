@@ -292,16 +292,13 @@ impl Reading<'_> {
             return;
         };
         for read in reads {
-            let decoded = match read.failure {
-                Some(finding) => {
-                    let mut why = Report::default();
-                    why.push(&read.source, None, finding);
-                    Err(why)
-                }
-                None => {
-                    let source = Arc::clone(&read.source);
-                    load::decode(source, self.rules.allow_empty, &self.rules.substitution)
-                }
+            let decoded = if let Some(finding) = read.failure {
+                let mut why = Report::default();
+                why.push(&read.source, None, finding);
+                Err(why)
+            } else {
+                let source = Arc::clone(&read.source);
+                load::decode(source, self.rules.allow_empty, &self.rules.substitution)
             };
             match decoded {
                 Ok(document) => self.replace(document),

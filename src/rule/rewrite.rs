@@ -1,4 +1,4 @@
-//! Rewriting: rule documents of old versions written anew, as [`migrate`](super::migrate) reads them.
+//! Rewriting: rule documents of old versions written anew, as [`migrate`] reads them.
 //!
 //! Only what a migration changes is replaced in the text, so that comments and layout stay. The result is read again;
 //! where it does not say what the migrated rules say, the whole document is written anew instead.
