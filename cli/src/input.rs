@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use okgate::config::{self, Config, Sources, Strategy};
+use okgate::config::{self, Config, Serve, Sources, Strategy};
 use okgate::diagnostic::{Report, Severity, Source};
 use okgate::pipeline::{Engine, Shared};
 use okgate::rule::repository::read_all;
@@ -47,6 +47,8 @@ enum WrittenAs {
 pub struct Loaded {
     /// Decides by the rules.
     pub engine: Engine,
+    /// How the server listens and answers.
+    pub serve: Serve,
     /// All findings, about the configuration as well.
     pub report: Report,
     /// How many documents were read.
@@ -58,6 +60,11 @@ pub struct Loaded {
 }
 
 impl Input {
+    /// What a server with this configuration loads.
+    pub fn configured(config: Vec<PathBuf>) -> Self {
+        Self { paths: Vec::new(), config, strategy: None }
+    }
+
     /// Loads the rules. An error when there is nothing to load; what is wrong with what there is, is in the
     /// report. A configuration that cannot be used leaves only a report.
     pub fn load(&self) -> anyhow::Result<Result<Loaded, Report>> {
@@ -88,7 +95,7 @@ impl Input {
         let (engine, found) = compile::engine(&config, &documents, &Shared::new(CACHE_BYTES));
         report.extend(found);
         let rules = engine.rules().all().len() + unread.len();
-        Ok(Ok(Loaded { engine, report, documents: read, rules, incomplete }))
+        Ok(Ok(Loaded { engine, serve: config.serve, report, documents: read, rules, incomplete }))
     }
 
     /// The documents that are named, or those that the server would load.

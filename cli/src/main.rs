@@ -6,6 +6,7 @@
 mod api;
 mod command;
 mod exit;
+mod gateway;
 mod input;
 mod output;
 mod place;

@@ -4,6 +4,7 @@
 
 mod completion;
 mod credentials_generate;
+mod gateway;
 mod health;
 mod rules_get;
 mod rules_list;
@@ -45,6 +46,7 @@ enum Command {
     /// Make keys to sign tokens with
     #[command(subcommand)]
     Credentials(Credentials),
+    Gateway(gateway::Args),
     /// Ask a running server how it is
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Health(Health),
@@ -125,6 +127,7 @@ pub fn run(okctl: Okctl) -> anyhow::Result<Exit> {
             HealthCommand::Alive(args) => health::run("alive", &args, endpoint),
             HealthCommand::Ready(args) => health::run("ready", &args, endpoint),
         },
+        Command::Gateway(args) => gateway::run(&args),
         Command::Schema(Schema::Print(args)) => schema_print::run(&args),
         Command::Version => version::run(),
         Command::Completion(args) => completion::run(&args),
