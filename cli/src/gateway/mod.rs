@@ -122,8 +122,8 @@ impl Header {
 pub struct Address {
     /// `127.0.0.1:4456`, `[::1]:4456`
     pub authority: String,
-    /// `127.0.0.1`, `::1`
-    pub address: String,
+    /// `127.0.0.1`, `::1`, `app.example`
+    pub host: String,
     /// `4456`
     pub port: u16,
 }
@@ -144,7 +144,7 @@ impl Address {
     /// An error where the host is neither a name nor an address, in brackets if it is one of IPv6.
     pub fn new(host: &str, port: u16) -> anyhow::Result<Self> {
         let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-        let address = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        let bare = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
             Some(inner) => inner.parse::<std::net::Ipv6Addr>()?.to_string(),
             None if host.chars().all(name) && host.starts_with(|c: char| c.is_ascii_alphanumeric()) => {
                 host.to_owned()
@@ -154,8 +154,8 @@ impl Address {
         if port == 0 {
             bail!("0 is no port");
         }
-        let shown = if address.contains(':') { format!("[{address}]") } else { address.clone() };
-        Ok(Self { authority: format!("{shown}:{port}"), address, port })
+        let shown = if bare.contains(':') { format!("[{bare}]") } else { bare.clone() };
+        Ok(Self { authority: format!("{shown}:{port}"), host: bare, port })
     }
 }
 
@@ -193,14 +193,14 @@ mod tests {
 
     #[test]
     fn addresses_and_names_are_read() {
-        for (url, authority, address) in [
+        for (url, authority, host) in [
             ("http://a.example/", "a.example:80", "a.example"),
             ("http://127.0.0.1:4456", "127.0.0.1:4456", "127.0.0.1"),
             ("http://[::1]:81", "[::1]:81", "::1"),
             ("http://[::1]", "[::1]:80", "::1"),
         ] {
             let read = Address::of_url(url).unwrap();
-            assert_eq!((read.authority.as_str(), read.address.as_str()), (authority, address));
+            assert_eq!((read.authority.as_str(), read.host.as_str()), (authority, host));
         }
         let header = Header::new("x-api-path").unwrap();
         assert_eq!((header.name.as_str(), header.variable.as_str()), ("X-Api-Path", "x_api_path"));
