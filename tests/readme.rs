@@ -81,6 +81,21 @@ fn the_demo_keys_can_be_made_again() {
     check("examples/demo-keys/README.md");
 }
 
+#[test]
+fn cargo_run_without_a_name_runs_okgate() {
+    let cargo = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let workspace: serde_json::Value = serde_json::from_slice(&cargo.stdout).unwrap();
+    let members = workspace["workspace_default_members"].as_array().unwrap();
+    let packages = workspace["packages"].as_array().unwrap().iter();
+    let of_members = packages.filter(|package| members.contains(&package["id"]));
+    let ran: Vec<&str> = of_members.filter_map(|package| package["default_run"].as_str()).collect();
+    assert_eq!(ran, ["okgate"]);
+}
+
 /// Follows one document.
 fn check(document: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
