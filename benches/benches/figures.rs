@@ -91,7 +91,7 @@ fn name(shape: &Shape) -> String {
 }
 
 fn decisions() {
-    println!("\n### A decision, by the number of rules\n");
+    println!("\n## A decision, by the number of rules\n");
     println!("| rules as written | | 10 | 1,000 | 10,000 | 100,000 | 100,000 : 10 |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     let [min, ..] = &CASES;
@@ -130,7 +130,7 @@ fn decisions() {
 }
 
 fn cases() {
-    println!("\n### A decision, by what the rule does\n");
+    println!("\n## A decision, by what the rule does\n");
     println!("| rule | 10 rules | 10,000 rules |\n| --- | --- | --- |");
     let [shape, ..] = &SHAPES;
     for case in &CASES {
@@ -144,7 +144,7 @@ fn cases() {
 }
 
 fn tokens() {
-    println!("\n### A decision with a token\n");
+    println!("\n## A decision with a token\n");
     println!("| signed with | for the first time | remembered |\n| --- | --- | --- |");
     for algorithm in ["RS256", "ES256", "EdDSA", "HS256"] {
         let times = [false, true].map(|remember| {
@@ -156,7 +156,7 @@ fn tokens() {
 }
 
 fn loads() {
-    println!("\n### Loading rules\n");
+    println!("\n## Loading rules\n");
     println!(
         "| rules as written | rules | patterns and index | all of it, from the file | resident memory | at its peak |"
     );
