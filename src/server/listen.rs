@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,17 +18,22 @@ use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service,
 use actix_web::App;
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use openssl::pkey::PKey;
-use openssl::ssl::{AlpnError, SslAcceptor, SslMethod, select_next_proto};
+use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslMethod, select_next_proto};
 use openssl::x509::X509;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_openssl::SslStream;
 
-use super::api;
+use super::fields::{self, Fitting};
+use super::{api, reply::response};
 use crate::config::{Listener, Tls};
+use crate::pipeline::errors::json::error_body;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 2048;
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(3);
 /// What HTTP/2 clients that know the server for one begin with (RFC 9113 section 3.4), as far as it is needed
 /// to tell them apart from all others.
 const PREFACE: &[u8; 12] = b"PRI * HTTP/2";
@@ -39,11 +45,15 @@ macro_rules! http {
     ($times:expr, $make:expr, $tls:expr) => {{
         let worker = $make();
         // Without extractors and a route around it, which cost each request a few allocations.
-        let app = App::new().default_service(fn_service(move |request: ServiceRequest| {
+        let app = App::new().default_service(fn_service(move |mut request: ServiceRequest| {
             let worker = Rc::clone(&worker);
             async move {
+                let unfolded = fields::unfold(request.headers_mut());
                 let (request, payload) = request.into_parts();
-                let response = api::serve(&request, payload, &worker, $tls).await;
+                let response = match unfolded {
+                    Ok(()) => api::serve(&request, payload, &worker, $tls).await,
+                    Err(_) => response(error_body(400, "A header field is malformed", None, None), false),
+                };
                 Ok::<_, actix_web::Error>(ServiceResponse::new(request, response))
             }
         }));
@@ -124,7 +134,8 @@ pub fn add(
         Address::Socket(path) => {
             let bound = bind_socket(path, listener.socket_mode)?;
             let server = server.listen_uds("api", bound, move || {
-                fn_service(|io| async { Ok((io, Protocol::Http1, None)) }).and_then(http!(times, make, false))
+                fn_service(|io| async { Ok((Fitting::new(io), Protocol::Http1, None)) })
+                    .and_then(http!(times, make, false))
             })?;
             Ok((server, vec![format!("unix:{}", path.display())]))
         }
@@ -137,9 +148,10 @@ pub fn add(
             let server = bound.into_iter().try_fold(server, |server, bound| {
                 let (times, make) = (times.clone(), make.clone());
                 match tls.clone() {
-                    Some(tls) => {
-                        server.listen("api", bound, move || http!(times, make, true).openssl(tls.clone()))
-                    }
+                    Some(tls) => server.listen("api", bound, move || {
+                        let tls = tls.clone();
+                        fn_service(move |io| encrypted(io, tls.clone())).and_then(http!(times, make, true))
+                    }),
                     None => server.listen("api", bound, move || {
                         let own = times.clone();
                         fn_service(move |io| told_apart(io, own.clone())).and_then(http!(times, make, false))
@@ -150,6 +162,9 @@ pub fn add(
         }
     }
 }
+
+/// A connection, what is spoken over it, and with whom.
+type Connection<S> = (Fitting<S>, Protocol, Option<SocketAddr>);
 
 /// How long connections may take for what.
 #[derive(Clone)]
@@ -168,10 +183,7 @@ impl Times {
 
 /// HTTP/1 and HTTP/2 in clear text, told apart by the first bytes. Who sends none is not waited for, less so
 /// when the server ends.
-async fn told_apart(
-    io: TcpStream,
-    times: Times,
-) -> Result<(TcpStream, Protocol, Option<SocketAddr>), DispatchError> {
+async fn told_apart(io: TcpStream, times: Times) -> Result<Connection<TcpStream>, DispatchError> {
     let mut first = [0; PREFACE.len()];
     tokio::select! {
         read = timeout(times.read, io.peek(&mut first)) => match read {
@@ -185,7 +197,25 @@ async fn told_apart(
     // Small answers must not wait for more.
     let _ = io.set_nodelay(true);
     let peer = io.peer_addr().ok();
-    Ok((io, protocol, peer))
+    Ok((Fitting::new(io), protocol, peer))
+}
+
+/// HTTP/1 and HTTP/2 over TLS, told apart by what was agreed on.
+async fn encrypted(
+    io: TcpStream,
+    tls: SslAcceptor,
+) -> Result<Connection<SslStream<TcpStream>>, DispatchError> {
+    let _ = io.set_nodelay(true);
+    let peer = io.peer_addr().ok();
+    let ssl = Ssl::new(tls.context()).map_err(io::Error::from)?;
+    let mut io = SslStream::new(ssl, io).map_err(io::Error::from)?;
+    match timeout(HANDSHAKE, Pin::new(&mut io).accept()).await {
+        Ok(accepted) => accepted.map_err(io::Error::other)?,
+        Err(_) => return Err(DispatchError::SlowRequestTimeout),
+    }
+    let http2 = io.ssl().selected_alpn_protocol() == Some(b"h2");
+    let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
+    Ok((Fitting::new(io), protocol, peer))
 }
 
 /// An acceptor for a certificate chain and its key: TLS 1.2 and later, Mozilla's intermediate ciphers.

@@ -6,6 +6,7 @@
 mod api;
 mod body;
 pub mod decisions;
+mod fields;
 mod headers;
 mod listen;
 pub mod live;
