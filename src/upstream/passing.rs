@@ -45,7 +45,8 @@ pub(super) async fn exchange(
     let unreachable = |reason: String| FetchError::Connect { url: url.clone(), reason };
     let host = head.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let port = head.url.port_or_known_default().unwrap_or_default();
-    let connection = connect(host, port, tls).await.map_err(|error| unreachable(plain(&error.to_string())))?;
+    let connection =
+        connect(host, port, tls).await.map_err(|error| unreachable(plain(&error.to_string())))?;
     converse(connection, head, pieces, &url, limit).await
 }
 
