@@ -1,8 +1,9 @@
 //! A key ring: the key sets of one handler, in the order it names them.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures_util::future::{join_all, select_all};
@@ -41,6 +42,12 @@ pub enum Currency {
     RefreshDue,
     /// The set is too old to say, has changed, or is gone.
     Unknown,
+}
+
+/// What an id is known by: it may be long. Nobody outside can make two of the same digest.
+fn digest(kid: &str) -> u64 {
+    static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    SECRET.hash_one(kid).max(1)
 }
 
 impl fmt::Debug for KeyRing {
@@ -90,18 +97,21 @@ impl KeyRing {
     }
 
     /// Reads what is missing or too old, and the other sets too in case they have changed, then looks
-    /// again. Waits `max_wait` at most; sets whose URL cannot be read are good for longer then.
+    /// again. `wanted` is the id of what is looked for: not every stranger's is worth reading sets for. Waits
+    /// `max_wait` at most; sets whose URL cannot be read are good for longer then.
     pub async fn fetch<T>(
         &self,
         fetch: &Rc<dyn Fetch>,
+        wanted: &str,
         look: impl Fn(&KeySet) -> Option<T>,
     ) -> Option<Picked<T>> {
+        let unknown = Cause::UnknownKid(digest(wanted));
         let mut flights: Vec<_> = self
             .sources
             .iter()
             .filter_map(|source| {
                 let fresh = source.age().is_some_and(|age| age < self.times.ttl);
-                source.begin(if fresh { Cause::UnknownKid } else { Cause::Needed }, fetch)
+                source.begin(if fresh { unknown } else { Cause::Needed }, fetch)
             })
             .collect();
         // Who has an old set to fall back on does not wait again for a server that hangs.
@@ -138,6 +148,11 @@ impl KeyRing {
         let limit = self.times.ttl.saturating_add(STALE_LIMIT);
         let read = self.sources.iter().filter(|source| source.age().is_some_and(|age| age < limit));
         read.filter_map(|source| source.set()).collect()
+    }
+
+    /// Whether what was not found may all the same be in one of the sets, since not every one could be read.
+    pub fn is_in_doubt(&self) -> bool {
+        self.sources.iter().any(|source| source.is_in_doubt(self.times.ttl))
     }
 
     /// Whether any set was ever read.

@@ -1,5 +1,6 @@
 //! One URL with its key set: read by one reader at a time, kept when reading fails.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +14,14 @@ use super::place::{Document, Place, Stamp};
 use super::store::SourceStatus;
 use crate::upstream::Fetch;
 
-/// How often an unknown `kid` may cause a URL to be read again.
-const UNKNOWN_KID_PAUSE: Duration = Duration::from_secs(30);
+/// How often unknown key ids may cause a URL to be read again, whatever they are. Anybody can make ids up, so this is
+/// the load that strangers can put on a key server; and since whatever causes it, reading shows every new key, it is
+/// also how long they can keep one from being found.
+const UNKNOWN_KID_PAUSE: Duration = Duration::from_secs(5);
+/// How often the same one may: tokens whose key is gone for good come again and again.
+const SAME_KID_PAUSE: Duration = Duration::from_secs(30);
+/// How many ids that were looked for in vain are known: more than the pauses leave room for.
+const MOST_VAIN: usize = 8;
 /// A URL that fails this often in a row is left alone for a while, longer each time.
 const FREE_FAILURES: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -27,8 +34,8 @@ pub(super) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 pub(super) enum Cause {
     /// There is no set, or it is too old.
     Needed,
-    /// There is a set that lacks a key somebody asks for.
-    UnknownKid,
+    /// There is a set that lacks a key somebody asks for, by a digest of its id.
+    UnknownKid(u64),
 }
 
 /// Somebody is reading.
@@ -62,6 +69,8 @@ pub(super) struct KeySource {
 }
 
 const NEVER: u64 = u64::MAX;
+/// A digest that is no id's.
+const NOBODY: u64 = 0;
 
 #[derive(Default)]
 struct State {
@@ -72,9 +81,29 @@ struct State {
     tried: Option<u64>,
     /// Not to be read before this time.
     not_before: u64,
-    asked_for_unknown_kid: Option<u64>,
+    /// Which unknown ids the URL was read for, and when, in order of time.
+    vain: VecDeque<(u64, u64)>,
     stamp: Option<Stamp>,
     failure: Option<String>,
+}
+
+impl State {
+    /// Whether the URL may be read for an unknown id now; notes that it is.
+    fn may_look_for(&mut self, kid: u64, now: u64) -> bool {
+        let since = |at: u64| now.saturating_sub(at);
+        let too_early = |&(known, at): &(u64, u64)| {
+            since(at) < millis(UNKNOWN_KID_PAUSE) || (known == kid && since(at) < millis(SAME_KID_PAUSE))
+        };
+        if self.vain.iter().any(too_early) {
+            return false;
+        }
+        self.vain.retain(|(_, at)| since(*at) < millis(SAME_KID_PAUSE));
+        if self.vain.len() == MOST_VAIN {
+            self.vain.pop_front();
+        }
+        self.vain.push_back((kid, now));
+        true
+    }
 }
 
 impl KeySource {
@@ -125,12 +154,10 @@ impl KeySource {
         if now < state.not_before {
             return None;
         }
-        if cause == Cause::UnknownKid {
-            let pause = millis(UNKNOWN_KID_PAUSE);
-            if state.asked_for_unknown_kid.is_some_and(|at| now.saturating_sub(at) < pause) {
-                return None;
-            }
-            state.asked_for_unknown_kid = Some(now);
+        if let Cause::UnknownKid(kid) = cause
+            && !state.may_look_for(kid, now)
+        {
+            return None;
         }
         state.in_flight = Some(now);
         let known = state.stamp;
@@ -176,6 +203,10 @@ impl KeySource {
         let mut state = lock(&self.state);
         if let Some(failure) = &failure {
             tracing::warn!(url = %self.shown, reason = %failure, "key set could not be read");
+            // Nobody was looked for, so it may be tried again as soon as the URL may be read.
+            for (kid, _) in &mut state.vain {
+                *kid = NOBODY;
+            }
             state.failures = state.failures.saturating_add(1);
             let doublings = state.failures.checked_sub(FREE_FAILURES).map(|n| n.min(16));
             let pause = doublings.map_or(Duration::ZERO, |n| Duration::from_millis(500 << n));
@@ -206,6 +237,13 @@ impl KeySource {
         }
         self.read_at.store((self.clock)(), Ordering::Release);
         Ok(())
+    }
+
+    /// Whether the URL may hold more than the set: reading it failed, or has not ended in time.
+    pub(super) fn is_in_doubt(&self, ttl: Duration) -> bool {
+        let fresh = self.age().is_some_and(|age| age < ttl);
+        let state = lock(&self.state);
+        self.version() == 0 || state.failure.is_some() || (state.in_flight.is_some() && !fresh)
     }
 
     pub(super) fn status(&self) -> SourceStatus {

@@ -83,7 +83,7 @@ fn defaults_of_absent_settings_are_filled_in() {
         (
             "/authenticators/jwt/config",
             json!({"jwks_ttl": "1m", "jwks_max_wait": "1s", "scope_strategy": "none", "leeway": "0s",
-                "accept_missing_use": false, "accept_missing_kid": false}),
+                "accept_missing_use": false, "accept_missing_kid": false, "require_subject": false}),
         ),
         (
             "/authenticators/anonymous",
@@ -96,6 +96,7 @@ fn defaults_of_absent_settings_are_filled_in() {
                 "scope_strategy": "none",
                 "pre_authorization": {"enabled": false},
                 "preserve_host": false,
+                "require_subject": true,
                 "cache": {"enabled": false, "max_cost": 100_000_000},
             }),
         ),

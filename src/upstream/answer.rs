@@ -1,22 +1,22 @@
 //! Answers: how one is read to its end, within its limit, and inflated.
 
-use std::fmt::Display;
 use std::io::Read as _;
 use std::pin::pin;
 
+use actix_http::error::PayloadError;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use http::{HeaderName, HeaderValue, header};
 
-use super::{FetchError, Incoming};
+use super::{FetchError, Incoming, connection};
 
 /// Reads an answer of at most `limit` bytes. `url` is for messages. `whole`: whether a body of the promised length
 /// has to follow, which it does not after HEAD.
-pub(super) async fn read<E: Display>(
+pub(super) async fn read(
     url: &str,
     status: u16,
     mut headers: Vec<(HeaderName, HeaderValue)>,
-    pieces: impl Stream<Item = Result<Bytes, E>>,
+    pieces: impl Stream<Item = Result<Bytes, PayloadError>>,
     limit: usize,
     whole: bool,
 ) -> Result<Incoming, FetchError> {
@@ -24,15 +24,26 @@ pub(super) async fn read<E: Display>(
     let too_large = || FetchError::TooLarge { url: url.to_owned(), limit };
     let mut pieces = pin!(pieces);
     let mut body = BytesMut::new();
+    // Without either, a body ends with its connection (RFC 9112 section 6.3).
+    let framed =
+        headers.iter().any(|(name, _)| [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(name));
     while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|error| broken(error.to_string()))?;
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(PayloadError::Incomplete(Some(error)) | PayloadError::Io(error)) => {
+                if !framed && connection::is_end(&error) {
+                    break;
+                }
+                return Err(broken(error.to_string()));
+            }
+            Err(error) => return Err(broken(error.to_string())),
+        };
         if body.len() + piece.len() > limit {
             return Err(too_large());
         }
         body.extend_from_slice(&piece);
     }
     let field = |name| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
-    // Clients take a connection that closes early for the end of a body.
     let promised: Option<usize> =
         field(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if let Some(length) = promised.filter(|_| whole)

@@ -1,4 +1,9 @@
 //! The HTTP client: [`Fetch`] on awc, with one time limit for the whole exchange and redirects by hand.
+//!
+//! awc sees no difference between an answer that came to its end and one whose connection was closed between two
+//! chunks, as a proxy does whose upstream died. [`connection`](super::connection) makes the difference: half an answer
+//! is never taken for a whole one, also where the half reads well (a list of rules, a form). awc therefore gets its
+//! connections from there, those with TLS as well.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -13,6 +18,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use openssl::ssl::SslConnector;
 use url::Url;
 
+use super::connection::Connector;
 use super::tls::{Outbound, Trust};
 use super::{Fetch, FetchError, Incoming, Outgoing, OutgoingBody, answer, passing, shown_url};
 
@@ -145,7 +151,12 @@ impl Connections {
             }
             OutgoingBody::Whole(body) => body,
         };
-        let mut outgoing = self.client(&url)?.request(request.method.clone(), url.as_str());
+        if let Ok(host) = HeaderValue::from_str(&host(&url)) {
+            headers.push((header::HOST, host));
+        }
+        let client = self.client(&url)?;
+        plain_scheme(&mut url);
+        let mut outgoing = client.request(request.method.clone(), url.as_str());
         for header in headers {
             outgoing = outgoing.append_header(header);
         }
@@ -187,11 +198,23 @@ fn connector<'t>(trust: &'t Trust, url: &Url) -> Result<&'t SslConnector, FetchE
 /// Makes a client. Its own time limits are off: the whole exchange has one.
 fn client(tls: Option<SslConnector>) -> ::awc::Client {
     // No limit over all services: a slow one would use it up. Each has its own, in `Calls`.
-    let mut connector = ::awc::Connector::new().limit(0).timeout(LONGEST).handshake_timeout(LONGEST);
-    if let Some(tls) = tls {
-        connector = connector.openssl(tls);
-    }
+    let connector = ::awc::Connector::new().connector(Connector { tls }).limit(0).timeout(LONGEST);
     ::awc::Client::builder().connector(connector).disable_timeout().disable_redirects().finish()
+}
+
+/// What the other side is called in `Host`.
+pub(super) fn host(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
+}
+
+/// Makes an https URL an http one with the same port, for a client whose connections have TLS anyway: of
+/// the scheme, awc would make TLS of its own.
+fn plain_scheme(url: &mut Url) {
+    let port = url.port_or_known_default();
+    // Neither fails for a URL with a host.
+    let _ = url.set_scheme("http");
+    let _ = url.set_port(port);
 }
 
 fn usable(url: &str) -> Result<Url, FetchError> {

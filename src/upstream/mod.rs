@@ -8,6 +8,7 @@ mod answer;
 pub mod awc;
 pub mod backend;
 pub mod calls;
+mod connection;
 pub mod fake;
 pub mod headers;
 mod passing;

@@ -4,9 +4,9 @@
 //! not be heard. Each exchange has a connection of its own: one whose body was not sent to its end is of no
 //! further use.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 
-use actix_codec::{Decoder, Encoder as _, Framed};
+use actix_codec::{Encoder as _, Framed};
 use actix_http::body::BodySize;
 use actix_http::error::PayloadError;
 use actix_http::h1::{ClientCodec, ClientPayloadCodec, Message, MessageType};
@@ -17,11 +17,10 @@ use futures_util::{StreamExt as _, stream};
 use http::{HeaderName, HeaderValue, Method, header};
 use openssl::ssl::SslConnector;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
-use tokio::net::TcpStream;
-use tokio_openssl::SslStream;
 use url::Url;
 
-use super::awc::plain;
+use super::awc::{host, plain};
+use super::connection::connect;
 use super::{FetchError, Incoming, answer, shown_url};
 use crate::request::body::{BodyError, Pieces};
 
@@ -47,19 +46,8 @@ pub(super) async fn exchange(
     let host = head.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let port = head.url.port_or_known_default().unwrap_or_default();
     let connection =
-        TcpStream::connect((host, port)).await.map_err(|error| unreachable(error.to_string()))?;
-    // Only costs time.
-    let _ = connection.set_nodelay(true);
-    let Some(tls) = tls else { return converse(connection, head, pieces, &url, limit).await };
-    let secured = tls
-        .configure()
-        .and_then(|tls| tls.into_ssl(host))
-        .and_then(|tls| SslStream::new(tls, connection))
-        .map_err(|error| unreachable(plain(&error.to_string())));
-    let mut secured = secured?;
-    let greeted = Pin::new(&mut secured).connect().await;
-    greeted.map_err(|error| unreachable(plain(&error.to_string())))?;
-    converse(secured, head, pieces, &url, limit).await
+        connect(host, port, tls).await.map_err(|error| unreachable(plain(&error.to_string())))?;
+    converse(connection, head, pieces, &url, limit).await
 }
 
 async fn converse<C: AsyncRead + AsyncWrite>(
@@ -118,9 +106,7 @@ fn request(head: Head<'_>) -> RequestHead {
     request.method = head.method.clone();
     request.uri = head.url.as_str().parse().unwrap_or_default();
     request.set_connection_type(ConnectionType::Close);
-    let port = head.url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let host = format!("{}{port}", head.url.host_str().unwrap_or_default());
-    if let Ok(host) = HeaderValue::from_str(&host) {
+    if let Ok(host) = HeaderValue::from_str(&host(head.url)) {
         request.headers.insert(header::HOST, host);
     }
     for (name, value) in head.headers {
@@ -143,31 +129,22 @@ async fn hear(read: impl AsyncRead + Unpin, url: &str, limit: usize) -> Result<I
     };
     let headers = head.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let status = head.status.as_u16();
-    let kind = heads.codec_ref().message_type();
-    let pieces = heads.into_map_codec(ClientCodec::into_payload_codec);
-    match kind {
-        MessageType::None => answer::read(url, status, headers, stream::empty::<Piece>(), limit, false).await,
-        kind => {
-            let ends_with_connection = kind == MessageType::Stream;
-            answer::read(url, status, headers, body(pieces, ends_with_connection), limit, true).await
-        }
-    }
+    let has_body = heads.codec_ref().message_type() != MessageType::None;
+    let pieces = has_body.then(|| heads.into_map_codec(ClientCodec::into_payload_codec));
+    answer::read(url, status, headers, body(pieces), limit, has_body).await
 }
 
-type Piece = Result<Bytes, <ClientPayloadCodec as Decoder>::Error>;
+type Piece = Result<Bytes, PayloadError>;
 
-/// The pieces of an answer's body.
+/// The pieces of an answer's body, if it has one.
 fn body<R: AsyncRead + Unpin>(
-    framed: Framed<R, ClientPayloadCodec>,
-    ends_with_connection: bool,
+    framed: Option<Framed<R, ClientPayloadCodec>>,
 ) -> impl futures_util::Stream<Item = Piece> {
-    stream::unfold(Some(framed), move |framed| async move {
+    stream::unfold(framed, move |framed| async move {
         let mut framed = framed?;
-        match framed.next().await {
-            Some(Ok(Some(piece))) => Some((Ok(piece), Some(framed))),
-            Some(Err(error)) => Some((Err(error), None)),
-            None if !ends_with_connection => Some((Err(PayloadError::Incomplete(None)), None)),
-            Some(Ok(None)) | None => None,
+        match framed.next().await? {
+            Ok(piece) => Some((Ok(piece?), Some(framed))),
+            Err(error) => Some((Err(error), None)),
         }
     })
 }

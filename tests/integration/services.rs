@@ -19,10 +19,11 @@ struct Ill {
 }
 
 /// How a service is ill, and the reason that the log names.
-const ILLNESSES: [(&str, &str); 12] = [
+const ILLNESSES: [(&str, &str); 13] = [
     ("refuses", "backend-refused"),
     ("resets", "backend-broke-off"),
     ("closes", "backend-broke-off"),
+    ("breaks", "backend-broke-off"),
     ("babbles", "backend-broke-off"),
     ("stalls", "backend-timed-out"),
     ("drips", "backend-timed-out"),
@@ -70,6 +71,9 @@ fn be_ill(mut stream: TcpStream) -> Option<()> {
     let whole = |head: &str, body: &str| format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
     if has("resets") {
         say(&format!("{begin}Content-Length: 1000\r\n\r\n{yes}"))?;
+    } else if has("breaks") {
+        // Between two chunks, after what reads like all of it.
+        say(&format!("{begin}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{yes}\r\n", yes.len()))?;
     } else if has("stalls") {
         while stream.read(&mut byte).is_ok_and(|length| length > 0) {}
     } else if has("drips") {
@@ -279,7 +283,7 @@ fn two_hundred_equal_requests_are_one_call() {
     let mut rules = Vec::new();
     let mut rows = Vec::new();
     for (asker, handler, mut settings) in askers("") {
-        // Its question holds the time, so that no two are equal. The other's is two calls.
+        // Its answers are not remembered for who comes late. The other's question is two calls.
         if asker == "keto" || asker == "pre-authorized" {
             continue;
         }

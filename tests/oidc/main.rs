@@ -137,6 +137,11 @@ fn introspection() {
     let reply = ask(port, "read.test", &format!("Bearer {token}"));
     assert_eq!(reply.status, 200, "{}", reply.summary());
     assert_eq!(reply.header("X-Client").as_deref(), Some("opaque"));
+    assert_eq!(
+        reply.header("X-Subject").as_deref(),
+        Some("opaque"),
+        "the client's own token names the client"
+    );
     assert_eq!(ask_with(port, "write.test", &token), 403, "the scope was not granted");
     assert_eq!(ask_with(port, "write.test", &provider.token("opaque", "read write")), 200);
     assert_eq!(ask_with(port, "read.test", "made-up"), 401);

@@ -20,13 +20,19 @@ async fn find(ring: &KeyRing, fetch: &Rc<FakeFetch>, kid: &str) -> Option<Picked
     let look = |set: &KeySet| set.find(kid, false).map(|_| ());
     match ring.pick(&fetch, look) {
         Some(picked) => Some(picked),
-        None => ring.fetch(&fetch, look).await,
+        None => ring.fetch(&fetch, kid, look).await,
     }
 }
 
 fn ring(store: &JwksStore, urls: &[&str]) -> KeyRing {
     let times = Times { ttl: Duration::from_secs(30), max_wait: Duration::from_secs(60) };
     store.ring(urls, times).unwrap()
+}
+
+/// With a set that is good for long.
+fn lasting(store: &JwksStore) -> KeyRing {
+    let hour = Duration::from_secs(3600);
+    store.ring(&[URL], Times { ttl: hour, max_wait: Duration::from_secs(60) }).unwrap()
 }
 
 /// For servers that never answer.
@@ -110,22 +116,72 @@ fn an_unknown_kid_makes_a_fresh_set_be_read_once_in_thirty_seconds() {
         let (clock, store) = TestClock::store();
         let fetch = FakeFetch::new();
         fetch.answer(URL, 200, document("rsa-1-pub"));
-        let ring = ring(&store, &[URL]);
+        let ring = lasting(&store);
         find(&ring, &fetch, "rsa-1").await.unwrap();
-        for _ in 0..50 {
+        for (passed, calls) in [(0, 2), (0, 2), (29_999, 2), (1, 3), (0, 3), (29_999, 3), (1, 4)] {
+            clock.advance(Duration::from_millis(passed));
             assert!(find(&ring, &fetch, "nobody").await.is_none());
-            assert!(find(&ring, &fetch, "nobody else").await.is_none());
+            assert_eq!(fetch.count(URL), calls, "after {passed}");
         }
-        assert_eq!(fetch.count(URL), 2);
-        clock.advance(Duration::from_millis(29_999));
+    });
+}
+
+#[test]
+fn whatever_ids_are_made_up_a_set_is_read_once_in_five_seconds_for_them() {
+    run(async {
+        let (clock, store) = TestClock::store();
+        let fetch = FakeFetch::new();
+        fetch.answer(URL, 200, document("rsa-1-pub"));
+        let ring = lasting(&store);
         find(&ring, &fetch, "rsa-1").await.unwrap();
-        settle().await;
-        let background = fetch.count(URL);
-        assert!(find(&ring, &fetch, "nobody").await.is_none());
-        assert_eq!(fetch.count(URL), background, "a millisecond too early");
-        clock.advance(Duration::from_millis(1));
-        assert!(find(&ring, &fetch, "nobody").await.is_none());
-        assert_eq!(fetch.count(URL), background + 1);
+        let mut made_up = 0;
+        for tenth in 0..600 {
+            for _ in 0..20 {
+                made_up += 1;
+                assert!(find(&ring, &fetch, &format!("made up {made_up}")).await.is_none());
+            }
+            let calls = 1 + 1 + tenth / 50;
+            assert_eq!(fetch.count(URL), calls, "after {tenth} tenths of a second");
+            clock.advance(Duration::from_millis(100));
+        }
+    });
+}
+
+#[test]
+fn made_up_ids_keep_a_new_key_from_being_found_for_five_seconds_at_most() {
+    run(async {
+        let (clock, store) = TestClock::store();
+        let fetch = FakeFetch::new();
+        fetch.answer(URL, 200, document("rsa-1-pub"));
+        fetch.answer(URL, 200, document("rsa-1-pub"));
+        fetch.answer(URL, 200, document("rsa-pub"));
+        let ring = lasting(&store);
+        find(&ring, &fetch, "rsa-1").await.unwrap();
+        assert!(find(&ring, &fetch, "made up").await.is_none());
+        assert!(find(&ring, &fetch, "rsa-2").await.is_none(), "the key server was just asked");
+        clock.advance(Duration::from_secs(5));
+        assert!(find(&ring, &fetch, "made up as well").await.is_none());
+        assert_eq!(fetch.count(URL), 3, "the set is read for somebody else's sake");
+        assert!(find(&ring, &fetch, "rsa-2").await.is_some());
+    });
+}
+
+#[test]
+fn a_key_that_could_not_be_looked_for_is_looked_for_again() {
+    run(async {
+        let (clock, store) = TestClock::store();
+        let fetch = FakeFetch::new();
+        fetch.answer(URL, 200, document("rsa-1-pub"));
+        fetch.answer(URL, 503, "");
+        fetch.answer(URL, 200, document("rsa-pub"));
+        let ring = lasting(&store);
+        find(&ring, &fetch, "rsa-1").await.unwrap();
+        assert!(!ring.is_in_doubt());
+        assert!(find(&ring, &fetch, "rsa-2").await.is_none());
+        assert!(ring.is_in_doubt(), "it may be there");
+        clock.advance(Duration::from_secs(5));
+        assert!(find(&ring, &fetch, "rsa-2").await.is_some());
+        assert!(!ring.is_in_doubt());
     });
 }
 

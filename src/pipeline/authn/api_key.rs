@@ -1,7 +1,7 @@
 //! `api_key`: a key whose SHA-256 digest stands in a file, with whom it belongs to.
 //!
-//! Keys are looked up by their digest, which nobody can steer: how long a look takes says nothing about
-//! the keys that are there. The file is a list, in YAML or JSON:
+//! Keys are looked up by their digest, which nobody can steer, and digests are compared in constant time: how long a
+//! look takes says nothing about the keys that are there. The file is a list, in YAML or JSON:
 //!
 //! ```yaml
 //! - sha256: 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b  # printf %s KEY | sha256sum
@@ -10,6 +10,7 @@
 //! ```
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use openssl::sha::sha256;
@@ -46,7 +47,26 @@ struct ApiKey {
 }
 
 /// Whom keys belong to, by digest.
-type Keys = HashMap<[u8; 32], Owner>;
+type Keys = HashMap<Digest, Owner>;
+
+/// The SHA-256 digest of a key.
+#[derive(Clone, Copy, Eq)]
+struct Digest([u8; 32]);
+
+impl PartialEq for Digest {
+    /// In constant time, the only way in which digests are compared.
+    fn eq(&self, other: &Self) -> bool {
+        #[cfg(test)]
+        tests::COMPARED.set(tests::COMPARED.get() + 1);
+        openssl::memcmp::eq(&self.0, &other.0)
+    }
+}
+
+impl Hash for Digest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 struct Owner {
     subject: Arc<str>,
@@ -97,7 +117,7 @@ fn read(text: &str) -> Result<Read<Keys>, String> {
     Ok(Read { content: keys, notes })
 }
 
-fn digest(hex: &str) -> Option<[u8; 32]> {
+fn digest(hex: &str) -> Option<Digest> {
     let mut digest = [0; 32];
     if hex.len() != 64 || !hex.is_ascii() {
         return None;
@@ -105,7 +125,7 @@ fn digest(hex: &str) -> Option<[u8; 32]> {
     for (byte, digits) in digest.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
         *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
     }
-    Some(digest)
+    Some(Digest(digest))
 }
 
 impl Authenticator for ApiKey {
@@ -115,13 +135,13 @@ impl Authenticator for ApiKey {
             return Answer::Now(Ok(Authentication::NotResponsible));
         };
         Answer::Now(match &self.keys {
-            Some(keys) => admit(exchange, keys, &sha256(&key)),
+            Some(keys) => admit(exchange, keys, &Digest(sha256(&key))),
             None => Err(credential_file::unreadable()),
         })
     }
 }
 
-fn admit(exchange: &mut Exchange<'_>, keys: &Keys, digest: &[u8; 32]) -> Result<Authentication, Denial> {
+fn admit(exchange: &mut Exchange<'_>, keys: &Keys, digest: &Digest) -> Result<Authentication, Denial> {
     let Some(owner) = keys.get(digest) else {
         return Err(Denial::Unauthenticated { why: Detail::id("key-unknown").public("key-unknown") });
     };

@@ -49,6 +49,7 @@ struct Settings {
     leeway: String,
     accept_missing_use: bool,
     accept_missing_kid: bool,
+    require_subject: bool,
     on_backend_error: OnBackendError,
 }
 
@@ -67,6 +68,7 @@ impl Default for Settings {
             leeway: "0s".to_owned(),
             accept_missing_use: false,
             accept_missing_kid: false,
+            require_subject: false,
             on_backend_error: OnBackendError::Compat,
         }
     }
@@ -78,6 +80,7 @@ struct Jwt {
     ring: KeyRing,
     missing_use: bool,
     missing_kid: bool,
+    require_subject: bool,
     on_backend_error: OnBackendError,
     leeway: i64,
     audience: Vec<String>,
@@ -147,6 +150,7 @@ impl Jwt {
             ring,
             missing_use: settings.accept_missing_use,
             missing_kid: settings.accept_missing_kid,
+            require_subject: settings.require_subject,
             on_backend_error: settings.on_backend_error,
             leeway: i64::try_from(leeway.as_secs()).unwrap_or(i64::MAX),
             audience: settings.target_audience,
@@ -219,7 +223,7 @@ impl Jwt {
             .map_err(|error| Refusal::new("claims-malformed", error.to_string()))?;
         let expires = claims::check_times(&claims, now, self.leeway)?;
         claims::normalise_scopes(&mut claims);
-        let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default().into();
+        let subject = claims::subject(&claims)?;
         let good =
             Verified { subject, claims: Arc::new(claims), source: found.source, version: found.version };
         let good = Arc::new(good);
@@ -231,6 +235,9 @@ impl Jwt {
     /// Checks what the rule demands, and lets the caller in.
     fn admit(&self, exchange: &mut Exchange<'_>, known: &Verified) -> Result<Authentication, Denial> {
         self.check_demands(&known.claims).map_err(Denial::from)?;
+        if self.require_subject && known.subject.is_empty() {
+            return Err(Refusal::new("subject-missing", "`sub` is missing or empty").into());
+        }
         exchange.session.subject = Arc::clone(&known.subject);
         exchange.session.extra = Some(Arc::clone(&known.claims));
         Ok(Authentication::Subject)
@@ -284,13 +291,14 @@ impl Authenticator for Jwt {
         }
         Answer::Later(Box::pin(async move {
             let (token, algorithm) = self.open(&text)?;
-            let Some(found) = self.ring.fetch(fetch, |set| self.look(set, &token)).await else {
-                if !self.ring.has_any_set() {
+            let wanted = token.kid().unwrap_or_default();
+            let Some(found) = self.ring.fetch(fetch, wanted, |set| self.look(set, &token)).await else {
+                let kid = excerpt(wanted);
+                if self.ring.is_in_doubt() {
                     let why = Detail::id("key-sets-unavailable").public("key-sets-unavailable");
-                    let why = why.log("no key set could be read yet");
+                    let why = why.log(format_args!("kid {kid} may be in a key set that could not be read"));
                     return Err(self.on_backend_error.denial(401, why, None));
                 }
-                let kid = excerpt(token.kid().unwrap_or_default());
                 return Err(Refusal::new("key-unknown", format!("kid {kid}")).about(&token));
             };
             let again = self.cache.get::<Verified>(&key, now);

@@ -1,6 +1,7 @@
 //! `oauth2_client_credentials`: the request's Basic credentials are those of an OAuth 2.0 client, if a token
 //! endpoint grants it a token.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::diagnostic::Finding;
 use crate::pipeline::handler::{Answer, Authentication, Authenticator, BuildContext, Exchange, Registration};
 use crate::pipeline::outage::{OnBackendError, too_many_requests};
 use crate::pipeline::{Denial, Detail, settings};
-use crate::upstream::backend::{Backend, BackendSettings, Keep, Plan, Reading};
+use crate::upstream::backend::{Backend, BackendSettings, Coalesce, Keep, Plan, Reading};
 use crate::upstream::{Incoming, trace};
 
 /// The `oauth2_client_credentials` authenticator.
@@ -71,7 +72,7 @@ impl ClientCredentials {
             redirects: 10,
             retry: None,
             attempts: 3,
-            coalesce: true,
+            coalesce: Coalesce::All,
             space: Space::new("oauth2_client_credentials", &[config.to_string().as_bytes()]),
             ttl: TTL,
         };
@@ -94,11 +95,11 @@ impl Authenticator for ClientCredentials {
             return Answer::Now(Ok(Authentication::NotResponsible));
         };
         // OAuth 2.0 clients escape both (RFC 6749 section 2.3.1).
-        let (Some(user), Some(password)) = (unescape(&user), unescape(&password)) else {
+        let (Some(user), Some(password)) = (unescape(&user).and_then(name), unescape(&password)) else {
             let why = Detail::id("credentials-malformed").public("credentials-malformed");
             return Answer::Now(Err(Denial::Unauthenticated { why }));
         };
-        let key = self.backend.key_of(&[&user, &password, self.scope.as_bytes()]);
+        let key = self.backend.key_of(&[user.as_bytes(), &password, self.scope.as_bytes()]);
         let now = exchange.context.now();
         if let Some(known) = self.backend.remembered(key.as_ref(), now) {
             return Answer::Now(admit(exchange, &user, &known));
@@ -108,9 +109,8 @@ impl Authenticator for ClientCredentials {
             parameters.push(("scope", &self.scope));
         }
         let mut question = token_endpoint::question(&self.token_url, &parameters);
-        token_endpoint::sign_in(&mut question, &user, &password);
+        token_endpoint::sign_in(&mut question, user.as_bytes(), &password);
         question.trace = trace::context(exchange.request.headers());
-        let user = user.to_vec();
         Answer::Later(Box::pin(async move {
             match self.backend.ask(&exchange.context.fetch, now, key, &question).await {
                 Ok(known) => admit(exchange, &user, &known),
@@ -120,13 +120,18 @@ impl Authenticator for ClientCredentials {
     }
 }
 
+/// A client's name, which becomes the subject: an empty one would be nobody's, and two that are no text could become one.
+fn name(user: Cow<'_, [u8]>) -> Option<String> {
+    String::from_utf8(user.into_owned()).ok().filter(|user| !user.is_empty())
+}
+
 fn admit(
     exchange: &mut Exchange<'_>,
-    user: &[u8],
+    user: &str,
     granted: &Result<(), Denial>,
 ) -> Result<Authentication, Denial> {
     granted.clone()?;
-    exchange.session.subject = Arc::from(String::from_utf8_lossy(user));
+    exchange.session.subject = Arc::from(user);
     exchange.session.extra = None;
     Ok(Authentication::Subject)
 }

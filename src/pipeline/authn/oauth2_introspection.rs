@@ -26,7 +26,7 @@ use crate::diagnostic::Finding;
 use crate::pipeline::handler::{Answer, Authentication, Authenticator, BuildContext, Exchange, Registration};
 use crate::pipeline::outage::OnBackendError;
 use crate::pipeline::{Denial, settings};
-use crate::upstream::backend::{Backend, BackendSettings, Fault, Plan, Question};
+use crate::upstream::backend::{Backend, BackendSettings, Coalesce, Fault, Plan, Question};
 use crate::upstream::headers::{self, HeaderFields};
 use crate::upstream::{Fetch, trace};
 
@@ -42,19 +42,27 @@ const TTL: Duration = Duration::from_secs(60);
 /// As many redirects as Oathkeeper's client follows.
 const REDIRECTS: u8 = 10;
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
 struct Settings {
     introspection_url: String,
+    #[serde(default)]
     scope_strategy: ScopeStrategy,
+    #[serde(default)]
     required_scope: Vec<String>,
+    #[serde(default)]
     target_audience: Vec<String>,
+    #[serde(default)]
     trusted_issuers: Vec<String>,
     pre_authorization: Option<pre_authorization::Settings>,
     token_from: Option<TokenFrom>,
+    #[serde(default)]
     prefix: String,
+    #[serde(default)]
     preserve_host: bool,
+    #[serde(default)]
     introspection_request_headers: BTreeMap<String, String>,
+    require_subject: Option<bool>,
+    #[serde(default)]
     on_backend_error: OnBackendError,
     #[serde(flatten)]
     backend: BackendSettings,
@@ -91,6 +99,7 @@ impl Introspection {
             issuers: settings.trusted_issuers,
             scopes: settings.required_scope.clone(),
             strategy: settings.scope_strategy,
+            subject: settings.require_subject.unwrap_or(true),
         });
         let reader = Reader { demands: Arc::clone(&demands), on_backend_error: settings.on_backend_error };
         let plan = Plan {
@@ -99,7 +108,7 @@ impl Introspection {
             redirects: REDIRECTS,
             retry: None,
             attempts: 3,
-            coalesce: true,
+            coalesce: Coalesce::All,
             space: space(config),
             ttl: TTL,
         };
@@ -173,8 +182,15 @@ impl Introspection {
 
 /// What decides how an answer is read and kept; not what the rule demands of it, so that rules share.
 fn space(config: &Value) -> Space {
-    const OF_THE_RULE: [&str; 6] =
-        ["scope_strategy", "required_scope", "target_audience", "trusted_issuers", "token_from", "prefix"];
+    const OF_THE_RULE: [&str; 7] = [
+        "scope_strategy",
+        "required_scope",
+        "target_audience",
+        "trusted_issuers",
+        "require_subject",
+        "token_from",
+        "prefix",
+    ];
     let mut config = config.clone();
     if let Some(object) = config.as_object_mut() {
         object.retain(|key, _| !OF_THE_RULE.contains(&key.as_str()));
@@ -219,7 +235,7 @@ impl Introspection {
     ) -> Result<Authentication, Denial> {
         let known = known.as_ref().map_err(Clone::clone)?;
         self.demands.check(known, now)?;
-        exchange.session.subject = Arc::clone(&known.subject);
+        exchange.session.subject = Arc::clone(self.demands.subject(known));
         exchange.session.extra = Some(Arc::clone(&known.extra));
         Ok(Authentication::Subject)
     }

@@ -24,7 +24,7 @@ use crate::pipeline::json_path::JsonPath;
 use crate::pipeline::outage::{OnBackendError, too_many_requests};
 use crate::pipeline::{Denial, Detail};
 use crate::request::AccessRequest;
-use crate::upstream::backend::{Backend, BackendSettings, Fault, Keep, Plan, Question, Reading};
+use crate::upstream::backend::{Backend, BackendSettings, Coalesce, Fault, Keep, Plan, Question, Reading};
 use crate::upstream::headers::{self, Forwarded, HeaderFields};
 use crate::upstream::{Incoming, trace};
 
@@ -153,7 +153,7 @@ impl SessionCheck {
             redirects: REDIRECTS,
             retry: None,
             attempts: 3,
-            coalesce: true,
+            coalesce: Coalesce::All,
             space,
             ttl: TTL,
         };

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use crate::request::cookies::each_cookie;
 use crate::request::{AccessRequest, Headers};
 
 /// Where the token is. Oathkeeper's `token_from`, with exactly one of its keys.
@@ -88,21 +89,15 @@ pub(super) fn unescape(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(out))
 }
 
-/// The value of the first cookie of exactly this name, without the quotes around it.
+/// The value of the first well-formed cookie of exactly this name, without the quotes around it.
 fn cookie<'h>(headers: &'h dyn Headers, name: &str) -> Option<&'h [u8]> {
     let mut found = None;
-    headers.each("cookie", &mut |line: &'h [u8]| {
-        if found.is_none() {
-            found = line.split(|byte| *byte == b';').find_map(|pair| {
-                let pair = pair.trim_ascii();
-                let at = pair.iter().position(|byte| *byte == b'=')?;
-                let (key, value) = pair.split_at_checked(at)?;
-                (key == name.as_bytes()).then_some(value.get(1..)?)
-            });
+    each_cookie(headers, &mut |known, value, _| {
+        if known == name.as_bytes() {
+            found = found.or(Some(value));
         }
     });
-    let value: &[u8] = found?;
-    Some(value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value))
+    found
 }
 
 #[cfg(test)]
@@ -185,6 +180,13 @@ mod tests {
             ("sid", None),
             ("SID=abc", None),
             ("xsid=abc", None),
+            // What is no cookie to Go's server is none here (RFC 6265 section 4.1.1).
+            ("sid=a\"b", None),
+            ("sid=\u{e9}", None),
+            ("sid=a\\b", None),
+            ("sid=a\"b; sid=abc", Some("abc")),
+            ("s id=1; sid = abc", Some(" abc")),
+            ("sid=a b,c", Some("a b,c")),
         ] {
             let found = find(json!({"cookie": "sid"}), "", &[("Cookie", cookie)]);
             assert_eq!(found.as_deref(), token, "{cookie}");

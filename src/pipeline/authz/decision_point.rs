@@ -24,7 +24,7 @@ use crate::pipeline::patience;
 use crate::pipeline::{Denial, Detail};
 use crate::request::body::{BodyError, SHORT};
 use crate::template::Purpose;
-use crate::upstream::backend::{Backend, BackendSettings, Fault, Keep, Plan, Question, Reading};
+use crate::upstream::backend::{Backend, BackendSettings, Coalesce, Fault, Keep, Plan, Question, Reading};
 use crate::upstream::headers::{self, Forwarded};
 use crate::upstream::{Incoming, OutgoingBody, trace};
 
@@ -121,8 +121,7 @@ impl DecisionPoint {
             redirects: if settings.follow_redirects { REDIRECTS } else { 0 },
             retry: Some(retry),
             attempts: ATTEMPTS,
-            // A service that counts its calls is asked each time, unless answers are remembered anyway.
-            coalesce: settings.backend.cache.enabled,
+            coalesce: Coalesce::OfSafeRequests,
             space: Space::new(id, &[config.to_string().as_bytes()]),
             ttl: TTL,
         };
@@ -194,7 +193,7 @@ impl DecisionPoint {
         question: Question,
         deadline: Instant,
     ) -> Answer<'a, ()> {
-        let key = self.backend.key(&question);
+        let key = self.backend.key(&question).filter(|_| self.backend.shares(exchange.request.method()));
         let now = exchange.context.now();
         if let Some(verdict) = self.backend.remembered(key.as_ref(), now) {
             return Answer::Now(carry_out(exchange, &verdict));

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::cache::Space;
+use crate::cache::{Key, Space};
 use crate::config::Strategy;
 use crate::diagnostic::Finding;
 use crate::json::html_safe_json;
@@ -19,7 +19,9 @@ use crate::pipeline::outage::{OnBackendError, too_many_requests};
 use crate::pipeline::{Denial, Detail, settings};
 use crate::request::{AccessRequest, Client};
 use crate::template::{Purpose, Template};
-use crate::upstream::backend::{Backend, BackendSettings, DEADLINE, Keep, Plan, Question, Reading, Retry};
+use crate::upstream::backend::{
+    Backend, BackendSettings, Coalesce, DEADLINE, Keep, Plan, Question, Reading, Retry,
+};
 use crate::upstream::{Incoming, trace};
 
 /// The `keto_engine_acp_ory` authorizer.
@@ -100,7 +102,7 @@ impl Keto {
             redirects: REDIRECTS,
             retry: Some(retry),
             attempts: ATTEMPTS,
-            coalesce: false,
+            coalesce: Coalesce::All,
             space: Space::new("keto_engine_acp_ory", &[config.to_string().as_bytes()]),
             ttl: Duration::ZERO,
         };
@@ -112,40 +114,44 @@ impl Keto {
         Ok(Self { url, action, resource, subject, on_backend_error, backend })
     }
 
-    fn question(&self, exchange: &Exchange<'_>) -> Result<Question, Denial> {
+    /// What is asked, and what it has in common with the same question a moment later: all but the time in it.
+    fn question(&self, exchange: &Exchange<'_>) -> Result<(Question, Option<Key>), Denial> {
         let data = template_data(exchange);
         let render = |template: &Template| template.render(&data).map_err(template_fault);
         let subject = match &self.subject {
             Some(template) => render(template)?,
             None => exchange.session.subject.to_string(),
         };
+        let (action, resource) = (render(&self.action)?, render(&self.resource)?);
+        let address = remote_address(exchange.request);
+        let parts = [&action, &resource, &subject, &address].map(|part| part.as_bytes());
+        let key = self.backend.key_of(&parts);
         let body = json!({
-            "action": render(&self.action)?,
+            "action": action,
             "context": {
-                "remoteIpAddress": remote_address(exchange.request),
+                "remoteIpAddress": address,
                 "requestedAt": rfc3339(exchange.context.now()),
             },
-            "resource": render(&self.resource)?,
+            "resource": resource,
             "subject": subject,
         });
         let mut question = Question::new(Method::POST, self.url.clone());
         question.headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
         question.trace = trace::context(exchange.request.headers());
         question.body = html_safe_json(&body).into();
-        Ok(question)
+        Ok((question, key))
     }
 }
 
 impl Authorizer for Keto {
     fn authorize<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Answer<'a, ()> {
-        let question = match self.question(exchange) {
-            Ok(question) => question,
+        let (question, key) = match self.question(exchange) {
+            Ok(asked) => asked,
             Err(denial) => return Answer::Now(Err(denial)),
         };
-        // No two questions are the same: each says when it is asked.
         let now = exchange.context.now();
         Answer::Later(Box::pin(async move {
-            match self.backend.ask(&exchange.context.fetch, now, None, &question).await {
+            match self.backend.ask(&exchange.context.fetch, now, key, &question).await {
                 Ok(verdict) => (*verdict).clone(),
                 Err(fault) => Err(self.on_backend_error.fault(500, &fault)),
             }

@@ -30,7 +30,9 @@ use crate::pipeline::session::HeaderList;
 use crate::pipeline::{Denial, Detail, settings};
 use crate::request::{AccessRequest, Headers};
 use crate::template::{self, Purpose, Template};
-use crate::upstream::backend::{Backend, BackendSettings, CacheSettings, Plan, Question, RetrySettings};
+use crate::upstream::backend::{
+    Backend, BackendSettings, CacheSettings, Coalesce, Plan, Question, RetrySettings,
+};
 use crate::upstream::headers::{self, HeaderFields};
 use crate::upstream::trace;
 
@@ -140,13 +142,15 @@ impl Hydrator {
         let key = settings.cache.key.as_deref();
         let key =
             key.map(|key| compile(templates(config, context.templates), key, "/cache/key")).transpose()?;
+        // What remembered answers are for says nothing where none is remembered.
+        let key = key.filter(|_| settings.cache.enabled);
         let plan = Plan {
             url: &settings.api.url,
             url_at: "/api/url",
             redirects: REDIRECTS,
             retry: Some(retry),
             attempts: ATTEMPTS,
-            coalesce: settings.cache.enabled,
+            coalesce: Coalesce::OfSafeRequests,
             space: Space::new("hydrator", &[config.to_string().as_bytes()]),
             ttl: TTL,
         };
@@ -186,8 +190,11 @@ impl Hydrator {
         Ok(question)
     }
 
-    /// Where the answer is remembered.
+    /// Where the answer is remembered, and shared by who asks at the same time.
     fn key(&self, exchange: &Exchange<'_>, question: &Question) -> Result<Option<Key>, Denial> {
+        if !self.backend.shares(exchange.request.method()) {
+            return Ok(None);
+        }
         let Some(template) = &self.key else { return Ok(self.backend.key(question)) };
         let text = template.render(&template_data(exchange)).map_err(template_fault)?;
         // Nothing in common is nothing to share.

@@ -234,7 +234,8 @@ impl Mutator for IdToken {
             return Answer::Now(minted.map(|v| exchange.session.headers.set(header::AUTHORIZATION, v)));
         }
         Answer::Later(Box::pin(async move {
-            let found = self.ring.fetch(fetch, |set| self.look(set)).await.ok_or_else(|| {
+            let wanted = self.signing_kid.as_deref().unwrap_or_default();
+            let found = self.ring.fetch(fetch, wanted, |set| self.look(set)).await.ok_or_else(|| {
                 if self.ring.has_any_set() {
                     let log = format!("no private key is called {:?}", self.signing_kid);
                     failure("no-signing-key", "no suitable key could be found", log)

@@ -246,6 +246,32 @@ fn an_answer_that_breaks_off_is_an_error() {
 }
 
 #[test]
+fn an_answer_in_chunks_that_breaks_off_is_an_error_wherever_it_does() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (body, whole) in [
+        ("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", Some("abcde")),
+        ("3\r\nabc\r\n2\r\nde\r\n0\r\n", None),
+        ("3\r\nabc\r\n2\r\nde\r\n", None),
+        ("3\r\nabc\r\n2\r\nd", None),
+        ("3\r\nabc\r\n", None),
+        ("", None),
+    ] {
+        let server = Scripted::start(|_| vec![format!("{HEAD}{body}").into_bytes()]);
+        match (fetch_once(server.get()), whole) {
+            (Ok(answer), Some(whole)) => assert_eq!(answer.body, whole),
+            (Err(FetchError::Protocol { .. }), None) => {}
+            (got, _) => panic!("{body:?}: {got:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_answer_without_a_length_ends_with_its_connection_in_the_old_http() {
+    let server = Scripted::start(|_| vec![b"HTTP/1.0 200 OK\r\nx: y\r\n\r\nabc".to_vec()]);
+    assert_eq!(fetch_once(server.get()).unwrap().body, "abc");
+}
+
+#[test]
 fn nobody_listening_is_a_connection_error() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let request =

@@ -50,13 +50,23 @@ pub struct Plan<'p> {
     pub retry: Option<Retry>,
     /// Attempts in all where `retry` is set.
     pub attempts: u32,
-    /// Whether equal calls under way are one where `coalesce` is not set.
-    pub coalesce: bool,
+    /// Which equal calls under way are one where `coalesce` is not set.
+    pub coalesce: Coalesce,
     /// Whose answers these are, and everything in the configuration that decides what is read out of one
     /// and for how long that is remembered.
     pub space: Space,
     /// How long a good answer is remembered where `cache.enabled` is set and `cache.ttl` is not.
     pub ttl: Duration,
+}
+
+/// Which equal calls under way are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coalesce {
+    /// All: asking the service changes nothing.
+    All,
+    /// Those about a request whose method is safe (RFC 9110 section 9.2.1), and all where answers are remembered
+    /// anyway. Others may be made to be counted: a service may let something happen once.
+    OfSafeRequests,
 }
 
 /// What a service is asked.
@@ -122,6 +132,8 @@ pub struct Backend<T> {
     retry: Option<Retry>,
     times: Option<Times>,
     coalesce: bool,
+    /// Whether that is only for requests with a safe method.
+    only_safe: bool,
     space: Space,
     gate: Arc<Semaphore>,
     cache: Arc<Cache>,
@@ -187,7 +199,10 @@ impl<T: Send + Sync + 'static> Backend<T> {
             redirects: plan.redirects,
             retry,
             times: settings.cache.enabled.then_some(times),
-            coalesce: settings.coalesce.unwrap_or(plan.coalesce),
+            coalesce: settings.coalesce.unwrap_or(true),
+            only_safe: settings.coalesce.is_none()
+                && !settings.cache.enabled
+                && plan.coalesce == Coalesce::OfSafeRequests,
             space: plan.space,
             gate: calls.gate(&authority),
             cache: Arc::clone(cache),
@@ -227,6 +242,12 @@ impl<T: Send + Sync + 'static> Backend<T> {
     /// everything that could change the answer.
     pub fn key_of(&self, parts: &[&[u8]]) -> Option<Key> {
         (self.coalesce || self.times.is_some()).then(|| Key::new(self.space, parts))
+    }
+
+    /// Whether the answer about a request with this method is for others who ask the same, too; where it is not, the
+    /// question has no key.
+    pub fn shares(&self, method: &str) -> bool {
+        !self.only_safe || Method::from_bytes(method.as_bytes()).is_ok_and(|method| method.is_safe())
     }
 
     /// The time all of a call may take.

@@ -62,7 +62,7 @@ fn plan() -> Plan<'static> {
         redirects: 0,
         retry: None,
         attempts: 5,
-        coalesce: true,
+        coalesce: Coalesce::All,
         space: Space::new("test", &[]),
         ttl: Duration::from_secs(60),
     }
@@ -267,8 +267,7 @@ fn equal_questions_are_one_call_unless_coalesce_is_off() {
         for (plan, settings, calls) in [
             (plan(), json!({}), 1),
             (plan(), json!({"coalesce": false}), 3),
-            (Plan { coalesce: false, ..plan() }, json!({}), 3),
-            (Plan { coalesce: false, ..plan() }, json!({"coalesce": true}), 1),
+            (Plan { coalesce: Coalesce::OfSafeRequests, ..plan() }, json!({}), 1),
         ] {
             let backend = ground.planned(&plan, settings.clone()).unwrap();
             let fetch = FakeFetch::new();

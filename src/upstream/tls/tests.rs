@@ -85,6 +85,12 @@ impl Authority {
 
     /// A server that says `yes` to whoever comes through TLS; returns its port.
     fn serve(&self, asks_for_certificate: bool) -> u16 {
+        let yes = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\nyes";
+        self.serve_with(asks_for_certificate, yes)
+    }
+
+    /// The same with another answer.
+    fn serve_with(&self, asks_for_certificate: bool, answer: &'static str) -> u16 {
         let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
         acceptor.set_certificate(&self.server.0).unwrap();
         acceptor.set_private_key(&self.server.1).unwrap();
@@ -103,8 +109,7 @@ impl Authority {
                 while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
                     head.push(byte[0]);
                 }
-                let _ =
-                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\nyes");
+                let _ = stream.write_all(answer.as_bytes());
                 let _ = stream.shutdown();
             }
         });
@@ -160,6 +165,25 @@ fn a_private_authority_is_trusted_where_it_is_named_for_the_names_it_vouches_for
             Ok(body) => assert!(trusted && body == "yes", "{what}"),
             Err(FetchError::Connect { .. }) => assert!(!trusted, "{what}"),
             Err(other) => panic!("{what}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn an_answer_in_chunks_that_breaks_off_is_an_error_behind_tls_as_well() {
+    let authority = Authority::new();
+    let settings = ClientTls { ca: vec![authority.ca.clone()], ..ClientTls::default() };
+    for (answer, whole) in [
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nyes\r\n", false),
+        ("HTTP/1.0 200 OK\r\n\r\nyes", true),
+    ] {
+        // Says goodbye as TLS has it, so that only HTTP can tell.
+        let port = authority.serve_with(false, answer);
+        match get(&settings, &format!("https://localhost:{port}/")) {
+            Ok(body) => assert!(whole && body == "yes", "{answer}"),
+            Err(FetchError::Protocol { .. }) => assert!(!whole, "{answer}"),
+            Err(other) => panic!("{answer}: {other}"),
         }
     }
 }

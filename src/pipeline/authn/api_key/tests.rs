@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::fs;
 
 use serde_json::{Value, json};
@@ -24,6 +25,22 @@ fn keys() -> String {
     };
     KEYS.replace("98da81a2e95a6d67db8d1374c1d68ec9ea50a28e3efd0299cae58b0a3a6dae04", &hex("key-1"))
         .replace("SECOND", &hex("ak_2"))
+}
+
+thread_local! {
+    /// How many digests were compared, all of them in constant time.
+    pub(super) static COMPARED: Cell<usize> = const { Cell::new(0) };
+}
+
+#[test]
+fn keys_are_only_told_apart_in_constant_time() {
+    let keys = read(&keys()).unwrap().content;
+    for (key, owner) in [("key-1", Some("billing")), ("ak_2", Some("robot")), ("key-2", None)] {
+        COMPARED.set(0);
+        let found = keys.get(&Digest(sha256(key.as_bytes())));
+        assert_eq!(found.map(|owner| &*owner.subject), owner, "{key}");
+        assert!(COMPARED.get() >= usize::from(owner.is_some()), "{key} was found without a comparison");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! htpasswd files: a user and a password hash a line, bcrypt (`htpasswd -B`) or argon2.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::str::FromStr as _;
 
 use argon2::password_hash::{PasswordHash, PasswordVerifier as _};
@@ -16,9 +17,11 @@ const DEAREST_ARGON2: (u32, u32) = (256 << 10, 16);
 /// Users and their hashes.
 #[derive(Debug, Default)]
 pub(super) struct Users {
-    hashes: HashMap<Vec<u8>, Hash>,
-    /// One of them, for trying the passwords of users who are not there.
-    any: Option<Hash>,
+    /// The place of a user's hash.
+    places: HashMap<Vec<u8>, usize>,
+    hashes: Vec<Hash>,
+    /// Says, with a secret of this process, whose hash is tried for a user who is not there.
+    others: RandomState,
 }
 
 /// A password hash that can be tried.
@@ -51,11 +54,11 @@ impl Users {
             };
             match Hash::read(hash.trim()) {
                 Ok(hash) => {
-                    users.any.get_or_insert_with(|| hash.clone());
-                    if users.hashes.contains_key(user.as_bytes()) {
+                    if users.places.contains_key(user.as_bytes()) {
                         notes.push(format!("line {number} is about a user who has one already"));
                     } else {
-                        users.hashes.insert(user.as_bytes().to_vec(), hash);
+                        users.places.insert(user.as_bytes().to_vec(), users.hashes.len());
+                        users.hashes.push(hash);
                     }
                 }
                 Err(why) => notes.push(format!("the hash in line {number} {why}")),
@@ -64,13 +67,15 @@ impl Users {
         Ok(Read { content: users, notes })
     }
 
-    /// The hash to try a user's password against, and whether it is the user's own: of others, any hash
-    /// costs the same time.
+    /// The hash to try a user's password against, and whether it is the user's own. Each of the others has one of the
+    /// file's, always the same one: whatever hashes cost, the time of a try does not say who is there.
     pub(super) fn hash(&self, user: &[u8]) -> Option<(&Hash, bool)> {
-        match self.hashes.get(user) {
-            Some(hash) => Some((hash, true)),
-            None => self.any.as_ref().map(|hash| (hash, false)),
+        if let Some(own) = self.places.get(user) {
+            return Some((self.hashes.get(*own)?, true));
         }
+        let count = u64::try_from(self.hashes.len()).ok()?;
+        let place = self.others.hash_one(user).checked_rem(count)?;
+        Some((self.hashes.get(usize::try_from(place).ok()?)?, false))
     }
 }
 
@@ -104,8 +109,13 @@ impl Hash {
         }
     }
 
-    /// Tries a password, in the time that the hash was made to cost.
+    /// Tries a password, in the time that the hash was made to cost. Nothing else ever compares one; what comes out of
+    /// the hash functions is compared in constant time by their libraries.
     pub(super) fn fits(&self, password: &[u8]) -> bool {
+        #[cfg(test)]
+        if let Ok(mut tried) = tests::TRIED.lock() {
+            tried.push(self.text().to_owned());
+        }
         match self {
             Self::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
             Self::Argon2(hash) => PasswordHash::new(hash)
@@ -115,8 +125,13 @@ impl Hash {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+
+    /// The hashes that passwords were tried against, by whatever test of this process.
+    pub(in super::super) static TRIED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
     #[test]
     fn lines_and_what_becomes_of_them() {

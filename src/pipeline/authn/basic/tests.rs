@@ -69,16 +69,45 @@ fn every_refusal_says_the_same() {
     });
 }
 
+/// How often each of these hashes was tried so far.
+fn tries(hashes: &[String]) -> Vec<usize> {
+    let tried = htpasswd::tests::TRIED.lock().unwrap();
+    hashes.iter().map(|hash| tried.iter().filter(|one| *one == hash).count()).collect()
+}
+
 #[test]
-fn an_unknown_user_costs_a_try_as_well() {
-    let (_folder, path) = folder();
+fn whoever_is_tried_costs_one_hash_and_who_is_not_there_somebody_elses() {
+    let hashes: Vec<String> = [4, 5, 4].map(|cost| bcrypt::hash("secret", cost).unwrap()).into();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("htpasswd");
+    let lines = ["ada", "bob", "eve"].iter().zip(&hashes).map(|(user, hash)| format!("{user}:{hash}\n"));
+    fs::write(&path, lines.collect::<String>()).unwrap();
     run(async {
-        let probe = Probe::new("basic", json!({"htpasswd_file": path}), &FakeFetch::new());
-        for (user, entries) in [("ada", 1), ("eve", 2)] {
-            let authorization = credentials(user, "wrong");
+        let probe =
+            Probe::new("basic", json!({"htpasswd_file": path.display().to_string()}), &FakeFetch::new());
+        // The hashes that trying somebody's password costs, by their places in the file.
+        let cost = async |user: &str, password: &str| {
+            let before = tries(&hashes);
+            let authorization = credentials(user, password);
             probe.word(&[("authorization", &authorization)]).await;
-            assert_eq!(probe.shared.cache.len(), entries, "{user}: a try was made and is remembered");
+            let after = tries(&hashes).into_iter().zip(before).map(|(after, before)| after - before);
+            after.enumerate().flat_map(|(place, count)| vec![place; count]).collect::<Vec<_>>()
+        };
+        for (place, user) in ["ada", "bob", "eve"].into_iter().enumerate() {
+            assert_eq!(cost(user, "wrong").await, [place], "{user}");
+            assert_eq!(cost(user, "secret").await, [place], "{user}");
+            assert_eq!(cost(user, "secret").await, [0; 0], "{user}, as remembered");
         }
+        let mut seen = [false; 3];
+        for number in 0..40 {
+            let user = format!("nobody{number}");
+            let first = cost(&user, "secret").await;
+            assert_eq!(first.len(), 1, "{user}");
+            assert_eq!(cost(&user, "wrong").await, first, "{user}: always the same one");
+            assert_eq!(cost(&user, "wrong").await, [0; 0], "{user}, as remembered");
+            seen[first[0]] = true;
+        }
+        assert_eq!(seen, [true; 3], "who is not there costs what those cost who are");
     });
 }
 

@@ -1,5 +1,7 @@
 //! Claims of a token whose signature is good: its times, its scopes, its size.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::Refusal;
@@ -45,6 +47,17 @@ fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Refus
 
 fn shown(claims: &Map<String, Value>, name: &str) -> String {
     claims.get(name).map(Value::to_string).unwrap_or_default()
+}
+
+/// Whom the token speaks for: empty where `sub` is missing. A whole number is taken as its digits; what else is no text
+/// is nobody's name.
+pub(super) fn subject(claims: &Map<String, Value>) -> Result<Arc<str>, Refusal> {
+    match claims.get("sub") {
+        None | Some(Value::Null) => Ok(Arc::from("")),
+        Some(Value::String(subject)) => Ok(Arc::from(subject.as_str())),
+        Some(Value::Number(number)) if !number.is_f64() => Ok(number.to_string().into()),
+        Some(_) => Err(Refusal::new("subject-not-text", "`sub` is neither text nor a whole number")),
+    }
 }
 
 /// The texts of a claim that is one text or a list of them.

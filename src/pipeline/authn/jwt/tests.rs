@@ -69,7 +69,8 @@ impl Gate {
             }
             Ok(Authentication::NotResponsible) => ("not responsible".to_owned(), None),
             Err(denial) => {
-                assert_eq!(denial.status(), 401);
+                let unavailable = matches!(denial, Denial::CouldNotDecide { retry_after: Some(_), .. });
+                assert_eq!(denial.status(), if unavailable { 503 } else { 401 });
                 (denial.detail().unwrap().id.to_owned(), None)
             }
         }
@@ -108,8 +109,8 @@ fn tokens_and_what_becomes_of_them() {
             ("rs256_typ_at", "subject alice"),
             ("rs256_no_typ", "subject alice"),
             ("rs256_no_sub", "subject "),
-            ("rs256_sub_number", "subject "),
-            ("rs256_sub_list", "subject "),
+            ("rs256_sub_number", "subject 12345"),
+            ("rs256_sub_list", "subject-not-text"),
             ("rs256_dup_sub", "subject second"),
             ("rs256_no_exp", "subject alice"),
             ("rs256_no_time", "subject alice"),
@@ -276,6 +277,37 @@ fn which_keys_verify() {
         assert_eq!(gate.ask(&token("rs256_kid_empty")).await, "key-id-missing");
         let nowhere = Gate::new(&json!({"jwks_urls": ["file:///nowhere", URL]}));
         assert_eq!(nowhere.ask(&token("rs256")).await, "key-sets-unavailable");
+    });
+}
+
+#[test]
+fn a_key_that_may_be_in_a_set_that_cannot_be_read_is_no_unknown_key() {
+    const DOWN: &str = "https://down.test/keys";
+    run(async {
+        for setting in ["compat", "unavailable"] {
+            let config = json!({"jwks_urls": [DOWN, URL], "on_backend_error": setting});
+            let gate = Gate::new(&config);
+            gate.fetch.answer(URL, 200, document("rsa-1-pub"));
+            gate.fetch.answer(DOWN, 503, "");
+            assert_eq!(gate.ask(&token("rs256")).await, "subject alice", "found elsewhere");
+            assert_eq!(gate.ask(&token("rs256_kid2")).await, "key-sets-unavailable", "{setting}");
+            gate.fetch.forget(DOWN);
+            gate.fetch.answer(DOWN, 200, document("rsa-2-pub"));
+            assert_eq!(gate.ask(&token("rs256_kid2")).await, "subject alice");
+            assert_eq!(gate.ask(&token("rs256_unknown_kid")).await, "key-unknown", "now it is");
+        }
+    });
+}
+
+#[test]
+fn a_token_without_a_subject_is_refused_where_one_is_demanded() {
+    run(async {
+        for (config, want) in [(json!({}), "subject "), (json!({"require_subject": true}), "subject-missing")]
+        {
+            let gate = Gate::of("rsa-pub", config);
+            assert_eq!(gate.ask(&token("rs256_no_sub")).await, want);
+            assert_eq!(gate.ask(&token("rs256")).await, "subject alice");
+        }
     });
 }
 

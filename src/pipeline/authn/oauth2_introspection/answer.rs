@@ -49,7 +49,10 @@ pub(super) struct Introspected {
     audience: Vec<String>,
     issuer: String,
     scope: String,
-    pub(super) subject: Arc<str>,
+    /// `sub`, as it is.
+    subject: Arc<str>,
+    /// The client that the token was issued to for itself: one without a resource owner.
+    client: Arc<str>,
     pub(super) extra: Arc<Map<String, Value>>,
 }
 
@@ -64,8 +67,12 @@ impl Introspected {
         };
         let scope = written.scope.unwrap_or_default();
         let mut extra = written.ext.unwrap_or_default();
-        extra.insert("username".to_owned(), written.username.unwrap_or_default().into());
-        extra.insert("client_id".to_owned(), written.client_id.unwrap_or_default().into());
+        let (username, client) =
+            (written.username.unwrap_or_default(), written.client_id.unwrap_or_default());
+        // Who authorized it is somebody else than the client, even where `sub` does not say who.
+        let of_client = if username.is_empty() { client.as_str().into() } else { Arc::from("") };
+        extra.insert("username".to_owned(), username.into());
+        extra.insert("client_id".to_owned(), client.into());
         extra.insert("scope".to_owned(), scope.as_str().into());
         if !audience.is_empty() {
             extra.insert("aud".to_owned(), audience.clone().into());
@@ -78,6 +85,7 @@ impl Introspected {
             issuer: written.iss.unwrap_or_default(),
             scope,
             subject: written.sub.unwrap_or_default().into(),
+            client: of_client,
             extra: Arc::new(extra),
         })
     }
@@ -85,7 +93,7 @@ impl Introspected {
     fn weigh(&self) -> usize {
         let texts = [&self.token_use, &self.issuer, &self.scope].iter().map(|text| text.len()).sum::<usize>();
         let audience: usize = self.audience.iter().map(|audience| 30 + audience.len()).sum();
-        250 + texts + audience + self.subject.len() + weigh(&self.extra)
+        250 + texts + audience + self.subject.len() + self.client.len() + weigh(&self.extra)
     }
 }
 
@@ -95,9 +103,18 @@ pub(super) struct Demands {
     pub(super) issuers: Vec<String>,
     pub(super) scopes: Vec<String>,
     pub(super) strategy: ScopeStrategy,
+    /// Whether a token that names nobody lets nobody in.
+    pub(super) subject: bool,
 }
 
 impl Demands {
+    /// Whom a token speaks for: its subject, else the client it was issued to for itself (RFC 9068 section 2.2),
+    /// which providers do not repeat in `sub`. Empty where it names nobody. Where no subject is demanded, `sub` alone
+    /// counts, as in Oathkeeper.
+    pub(super) fn subject<'t>(&self, token: &'t Introspected) -> &'t Arc<str> {
+        if token.subject.is_empty() && self.subject { &token.client } else { &token.subject }
+    }
+
     /// Whether the token meets them at `now`, in Oathkeeper's order and words.
     pub(super) fn check(&self, token: &Introspected, now: u64) -> Result<(), Denial> {
         if !matches!(token.token_use.as_str(), "" | "access_token") {
@@ -129,6 +146,9 @@ impl Demands {
             if let Some(missing) = self.scopes.iter().find(|wanted| !covered(wanted)) {
                 return Err(forbidden("scope-missing", format!("Scope {missing} was not granted")));
             }
+        }
+        if self.subject && self.subject(token).is_empty() {
+            return refused("token-without-subject", "Access token names no subject");
         }
         Ok(())
     }
@@ -208,6 +228,42 @@ mod tests {
                 Err(_) => "unreadable".to_owned(),
             };
             assert_eq!(got, want, "{body}");
+        }
+    }
+
+    #[test]
+    fn whom_a_token_speaks_for() {
+        let demands = |subject| Demands {
+            audience: Vec::new(),
+            issuers: Vec::new(),
+            scopes: Vec::new(),
+            strategy: ScopeStrategy::None,
+            subject,
+        };
+        for (body, want, as_oathkeeper) in [
+            (r#"{"active":true,"sub":"al","client_id":"cl"}"#, "al", "al"),
+            (r#"{"active":true,"sub":"al","client_id":"cl","username":"Al"}"#, "al", "al"),
+            (r#"{"active":true,"client_id":"cl"}"#, "cl", ""),
+            (r#"{"active":true,"sub":"","client_id":"cl"}"#, "cl", ""),
+            (r#"{"active":true,"sub":null,"client_id":"cl","username":""}"#, "cl", ""),
+            (r#"{"active":true,"client_id":"cl","username":"al"}"#, "nobody", ""),
+            (r#"{"active":true,"username":"al"}"#, "nobody", ""),
+            (r#"{"active":true,"client_id":""}"#, "nobody", ""),
+            (r#"{"active":true,"ext":{"sub":"al","client_id":"cl"}}"#, "nobody", ""),
+            (r#"{"active":true}"#, "nobody", ""),
+        ] {
+            let token = Introspected::read(body.as_bytes()).unwrap();
+            for (demands, want) in [(demands(true), want), (demands(false), as_oathkeeper)] {
+                let got = match demands.check(&token, 0) {
+                    Ok(()) => demands.subject(&token).to_string(),
+                    Err(denial) => {
+                        assert_eq!(denial.detail().unwrap().id, "token-without-subject", "{body}");
+                        assert_eq!(denial.status(), 401);
+                        "nobody".to_owned()
+                    }
+                };
+                assert_eq!(got, want, "{body}");
+            }
         }
     }
 

@@ -14,7 +14,9 @@ use crate::pipeline::authn::token_endpoint::{self, Answer, Granted};
 use crate::pipeline::handler::BuildContext;
 use crate::pipeline::outage::OnBackendError;
 use crate::pipeline::{Denial, Detail};
-use crate::upstream::backend::{Backend, BackendSettings, CacheSettings, Keep, Plan, Question, Reading};
+use crate::upstream::backend::{
+    Backend, BackendSettings, CacheSettings, Coalesce, Keep, Plan, Question, Reading,
+};
 use crate::upstream::{Fetch, Incoming};
 
 /// A token that ends within this time is replaced: it has to last for the call it is for.
@@ -66,7 +68,7 @@ impl PreAuthorization {
             redirects: 10,
             retry: None,
             attempts: 3,
-            coalesce: true,
+            coalesce: Coalesce::All,
             space: Space::new(
                 "pre_authorization",
                 &[&meaning, &[u8::from(on_backend_error == OnBackendError::Compat)]],

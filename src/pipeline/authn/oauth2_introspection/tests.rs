@@ -90,7 +90,10 @@ fn what_a_rule_demands_of_a_token() {
         "scope":"read write foo.bar baz.*","exp":1700000001}"#;
     for (body, more, want) in [
         (full, json!({}), "alice"),
-        (r#"{"active":true}"#, json!({}), ""),
+        (r#"{"active":true}"#, json!({}), "401 token-without-subject"),
+        (r#"{"active":true}"#, json!({"require_subject": false}), ""),
+        (r#"{"active":true,"client_id":"cl"}"#, json!({}), "cl"),
+        (r#"{"active":true,"client_id":"cl"}"#, json!({"require_subject": false}), ""),
         (r#"{"active":false,"sub":"x"}"#, json!({}), "401 token-not-active"),
         ("{}", json!({}), "401 token-not-active"),
         (r#"{"active":true,"exp":1700000000}"#, json!({}), "401 token-expired"),
