@@ -244,13 +244,18 @@ impl RuleSet {
             }
             // Inclusions are proved for texts without line breaks.
             (OnMultipleMatches::MostSpecific, all) if !reading.text().contains('\n') => {
-                let narrowest = all.iter().find(|one| {
-                    all.iter().all(|other| match (self.rule_at(**one), self.rule_at(*other)) {
-                        (Some(one), Some(other)) => one == other || self.narrower.is_narrower(one, other),
-                        _ => false,
-                    })
+                let is_narrower = |one: u32, other: u32| match (self.rule_at(one), self.rule_at(other)) {
+                    (Some(one), Some(other)) => self.narrower.is_narrower(one, other),
+                    _ => false,
+                };
+                // If one is narrower than all others, none that comes after it takes its place.
+                let narrowest =
+                    all.iter().copied().reduce(|best, one| if is_narrower(one, best) { one } else { best });
+                let narrowest = narrowest.filter(|one| {
+                    let same = |other: u32| self.rule_at(*one) == self.rule_at(other);
+                    all.iter().all(|other| same(*other) || is_narrower(*one, *other))
                 });
-                narrowest.map_or(Choice::Several, |one| Choice::One(*one, ChosenBy::MostSpecific))
+                narrowest.map_or(Choice::Several, |one| Choice::One(one, ChosenBy::MostSpecific))
             }
             _ => Choice::Several,
         }
