@@ -60,7 +60,8 @@ impl Store {
         let said = |error: std::io::Error| error.to_string();
         let [port] = ports::free().map_err(said)?;
         let dir = tempfile::tempdir().map_err(said)?;
-        let mut command = Command::new(find(PROGRAM).ok_or("azurite is gone")?);
+        let mut command = Command::new(find("node").ok_or("node is not installed")?);
+        command.arg(find(PROGRAM).ok_or("azurite is gone")?);
         command.args(["--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck"]);
         command.args(["--blobHost", "127.0.0.1", "--blobPort", &port.to_string()]);
         let log = File::create(dir.path().join("log")).map_err(said)?;
