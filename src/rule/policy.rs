@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Rule, conditions};
+use super::{Rule, conditions, pace};
 use crate::matcher::inclusion::{Budget, Inclusion, Urls};
 use crate::matcher::{ANY_METHOD, Hits, Index};
 
@@ -106,6 +106,7 @@ impl Narrower {
         let mut hits = Hits::default();
         let mut outers: HashMap<u32, Urls> = HashMap::new();
         for (number, rule) in (0_u32..).zip(rules) {
+            pace::pause();
             let urls = Urls::of(&rule.patterns);
             let mut others: Vec<u32> = match (rule.methods().first(), urls.example(&mut budget)) {
                 _ if budget.is_spent() || rule.patterns.is_empty() => Vec::new(),
