@@ -113,6 +113,16 @@ impl Automaton {
         }
     }
 
+    /// How many places it has.
+    pub(super) fn len(&self) -> usize {
+        self.free.len()
+    }
+
+    /// Every way that takes a character: from where, which, and to where.
+    pub(super) fn ways(&self) -> impl Iterator<Item = (u32, &Chars, u32)> {
+        (0..).zip(&self.taking).filter_map(|(from, way)| way.as_ref().map(|(chars, to)| (from, chars, *to)))
+    }
+
     /// Every set of characters that one of its ways takes.
     pub(super) fn sets(&self) -> impl Iterator<Item = &Chars> {
         self.taking.iter().flatten().map(|(chars, _)| chars)

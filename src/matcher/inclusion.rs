@@ -4,16 +4,21 @@
 //! construction), over classes of characters that neither tells apart. A yes is a proof; what cannot be proved
 //! within the limits is left open.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod urls;
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::LazyLock;
 
+pub use self::urls::Urls;
 use super::automaton::Automaton;
 use super::pattern::read;
 use super::tree::{Chars, Node, Order, Times, has};
-use super::{Pattern, Strategy, ValuePattern};
+use super::{Strategy, ValuePattern};
 
 /// More places than this are not looked at for one question.
 const MAX_PLACES: usize = 20_000;
+/// So many characters to sort into classes cost as much as a place to look at.
+const CLASSES_A_PLACE: usize = 4;
 /// Patterns that tell more classes of characters apart are not compared.
 const MAX_CLASSES: usize = 512;
 
@@ -28,7 +33,11 @@ impl Budget {
     }
 
     fn spend(&mut self) -> Option<()> {
-        let left = self.0.checked_sub(1);
+        self.spend_all(1)
+    }
+
+    fn spend_all(&mut self, places: usize) -> Option<()> {
+        let left = self.0.checked_sub(places);
         self.0 = left.unwrap_or(0);
         left.map(|_| ())
     }
@@ -57,37 +66,10 @@ static URL: LazyLock<Option<Automaton>> = LazyLock::new(|| {
     Automaton::new(&read(Strategy::Regexp, source).ok()?.whole())
 });
 
-/// Whether the URLs that some patterns match, any of them, are among those that others match. Only URLs without
-/// a line break are looked at.
-pub fn of_urls(inner: &[Pattern], outer: &[Pattern], budget: &mut Budget) -> Inclusion {
-    // Such a pattern is tried with another text than the others.
-    if inner.iter().chain(outer).any(Pattern::names_default_port) {
-        return Inclusion::Open;
-    }
-    let Some(url) = URL.as_ref() else { return Inclusion::Open };
-    let (Some(one), Some(other)) = (whole(inner), whole(outer)) else { return Inclusion::Open };
-    let matches = |patterns: &[Pattern], text: &str| {
-        patterns.iter().map(|p| p.is_match(text)).collect::<Result<Vec<_>, _>>()
-    };
-    let only_outer = |text: &str| {
-        matches(outer, text).is_ok_and(|all| all.contains(&true))
-            && matches(inner, text).is_ok_and(|all| !all.contains(&true))
-    };
-    compare(&one, &other, url, budget, only_outer)
-}
-
 /// Whether the values that one pattern matches are among those that another matches.
 pub fn of_values(inner: &ValuePattern, outer: &ValuePattern, budget: &mut Budget) -> Inclusion {
     let only_outer = |text: &str| outer.is_match(text) == Ok(true) && inner.is_match(text) == Ok(false);
     compare(inner.node(), outer.node(), &Automaton::anything(), budget, only_outer)
-}
-
-fn whole(patterns: &[Pattern]) -> Option<Node> {
-    let read = |pattern: &Pattern| {
-        let (strategy, source) = pattern.key();
-        Some(read(strategy, source).ok()?.whole())
-    };
-    patterns.iter().map(read).collect::<Option<Vec<_>>>().map(Node::choice)
 }
 
 fn compare(
@@ -148,7 +130,9 @@ fn lacks(one: &Automaton, other: &Automaton, frame: &Automaton, budget: &mut Bud
 
 /// As [`lacks`]; `None` where the limits are reached.
 fn search(one: &Automaton, other: &Automaton, frame: &Automaton, budget: &mut Budget) -> Option<Lack> {
+    budget.spend_all((one.len() + other.len()) / CLASSES_A_PLACE)?;
     let classes = Classes::of(&[one, other, frame])?;
+    let open = takes_all(other, &alphabet(frame));
     let start: Places = (0, 0, closed(other, vec![0]));
     let mut came: HashMap<Places, Option<(Places, char)>> = HashMap::new();
     let mut queue = VecDeque::from([(start, None)]);
@@ -160,6 +144,10 @@ fn search(one: &Automaton, other: &Automaton, frame: &Automaton, budget: &mut Bu
         left = left.checked_sub(1)?;
         budget.spend()?;
         came.insert(here.clone(), from);
+        // Whatever follows, the other one takes it.
+        if open.iter().any(|place| here.2.binary_search(place).is_ok()) {
+            continue;
+        }
         // One place of `one` and the frame together with all that are reached from it without a character.
         for (at, framed) in pairs(one, here.0, frame, here.1) {
             if at == one.end && framed == frame.end && !here.2.contains(&other.end) {
@@ -191,15 +179,48 @@ fn search(one: &Automaton, other: &Automaton, frame: &Automaton, budget: &mut Bu
 
 /// All places that lead on from these without a character, these included, in order.
 fn closed(automaton: &Automaton, mut places: Vec<u32>) -> Vec<u32> {
-    let mut seen: HashSet<u32> = places.iter().copied().collect();
+    let mut seen = vec![false; automaton.len()];
+    let mut is_new =
+        |place: u32| seen.get_mut(place as usize).is_some_and(|seen| !std::mem::replace(seen, true));
+    places.retain(|place| is_new(*place));
     let mut next = 0;
     while let Some(place) = places.get(next).copied() {
         next += 1;
-        places.extend(automaton.free_ways(place).iter().filter(|to| seen.insert(**to)));
+        places.extend(automaton.free_ways(place).iter().filter(|to| is_new(**to)));
     }
     places.sort_unstable();
-    places.dedup();
     places
+}
+
+/// Every character that one of its ways takes.
+fn alphabet(automaton: &Automaton) -> Chars {
+    automaton.sets().fold(Chars::empty(), |mut all, chars| {
+        all.union(chars);
+        all
+    })
+}
+
+/// The places from which it takes every text of these characters.
+fn takes_all(automaton: &Automaton, alphabet: &Chars) -> Vec<u32> {
+    let all = |chars: &Chars| {
+        let mut shared = alphabet.clone();
+        shared.intersect(chars);
+        shared == *alphabet
+    };
+    let mut open = Vec::new();
+    for (from, chars, to) in automaton.ways() {
+        // Most sets are small.
+        if has(chars, 'a') && has(chars, '/') && all(chars) {
+            // Back where it came from, and free to end there.
+            open.extend(closed(automaton, vec![to]).into_iter().filter(|place| {
+                let here = closed(automaton, vec![*place]);
+                here.binary_search(&from).is_ok() && here.binary_search(&automaton.end).is_ok()
+            }));
+        }
+    }
+    open.sort_unstable();
+    open.dedup();
+    open
 }
 
 fn pairs(one: &Automaton, at: u32, frame: &Automaton, framed: u32) -> Vec<(u32, u32)> {
@@ -284,7 +305,14 @@ fn after(c: char) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
+
+    use super::super::Pattern;
     use super::*;
+
+    fn of_urls(inner: &[Pattern], outer: &[Pattern], budget: &mut Budget) -> Inclusion {
+        Urls::of(inner).within(&Urls::of(outer), budget)
+    }
 
     #[test]
     fn a_proof_says_whether_one_pattern_is_part_of_another() {
@@ -303,6 +331,23 @@ mod tests {
             // A host has no slash in it.
             ("https://<.*>/x", "https://<[^/]+>/<.*>", Less),
             ("<https?>://a.test/x", "https://a.test/x", Open),
+            // What anything may follow.
+            ("https://a.test/x", "<.*>", Less),
+            ("<https?>://a.test/x/<[0-9]+>", "<https?>://a.test/<.*>", Less),
+            ("<https?>://a.test/x", "https://<.*>", Open),
+            ("https://a.test/x/<.+>", "https://<[^/]+>/x/<.+>", Less),
+            ("https://a.test/<.*>", "https://a.test/<.+>", Open),
+            ("https://a.test/<.+>", "https://a.test/<.*>", Less),
+            ("https://a.test/<(?s).*>", "https://a.test/<.*>", Within),
+            ("https://a.test/<(?!x).*>", "https://a.test/<.*>", Within),
+            ("https://a.test/x<.*>", "https://a.test/<(x.*|y)>", Less),
+            ("https://a.test/<[xy].*>", "https://a.test/<(x.*|y)>", Open),
+            ("https://a.test/<[xy]>", "https://a.test/<(x.*|y)>", Less),
+            ("https://a.test/y/z", "https://a.test/<(x.*|y)>", Open),
+            ("https://a.test/x/y", "https://a.test/<.*>/y", Less),
+            ("https://a.test/x/z", "https://a.test/<.*>/y", Open),
+            ("https://a.test/x/y", "https://a.test/<(?=x).*>", Open),
+            ("https://a.test/x/y", "https://a.test/<(?!.*y).*>", Open),
             // What looks around is left out of the inner one, and makes the outer one unknown.
             ("https://a.test/<(?!x).+>", "https://a.test/<.*>", Less),
             ("https://a.test/y", "https://a.test/<(?!x).*>", Open),
@@ -313,9 +358,55 @@ mod tests {
             assert_eq!(found, want, "{inner} in {outer}");
         }
         let glob = |source| Pattern::compile(Strategy::Glob, source).unwrap().0;
-        let (one, other) = (glob("https://a.test/<*>"), glob("https://a.test/<**>"));
-        assert_eq!(of_urls(&[one], &[other], &mut Budget::new(100_000)), Less);
+        for (inner, outer) in [
+            ("https://a.test/<*>", "https://a.test/<**>"),
+            ("https://a.test/x/<**>", "https://a.test/<**>"),
+            ("<{http,https}>://a.test/x", "<**>"),
+        ] {
+            let found = of_urls(&[glob(inner)], &[glob(outer)], &mut Budget::new(100_000));
+            assert_eq!(found, Less, "{inner} in {outer}");
+        }
     }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_proved_holds_for_every_url(
+            inner in prop::collection::vec(0..PIECES.len(), 0..4),
+            outer in prop::collection::vec(0..PIECES.len(), 0..4),
+            urls in prop::collection::vec("https?://[ab]/[ab/x1]{0,5}", 40),
+        ) {
+            let pattern = |pieces: &[usize]| {
+                let pieces: String = pieces.iter().map(|at| PIECES[*at]).collect();
+                Pattern::compile(Strategy::Regexp, &format!("<https?|.*>://{pieces}"))
+                    .or_else(|_| Pattern::compile(Strategy::Regexp, "http://a/"))
+                    .unwrap()
+                    .0
+            };
+            let (inner, outer) = (pattern(&inner), pattern(&outer));
+            let proved = of_urls(std::slice::from_ref(&inner), std::slice::from_ref(&outer), &mut Budget::new(100_000));
+            let among = |url: &String| inner.is_match(url) != Ok(true) || outer.is_match(url) == Ok(true);
+            prop_assert!(proved == Inclusion::Open || urls.iter().all(among), "{inner:?} in {outer:?}");
+        }
+    }
+
+    const PIECES: [&str; 14] = [
+        "a",
+        "b/",
+        "/",
+        "<.*>",
+        "<.+>",
+        "<[^/]+>",
+        "<[ab]>",
+        "<a|b/>",
+        "<(a.*|b)>",
+        "<(?!a).*>",
+        "<(?!.*b).*>",
+        "<[0-9]{1,2}>",
+        "<x?>",
+        "<(?>a|ab)>",
+    ];
 
     #[test]
     fn what_takes_too_long_is_left_open() {

@@ -130,9 +130,40 @@ fn walk_values(one: &Automaton, two: &Automaton) -> Option<String> {
 
 /// A URL that the pattern matches, as short as can be.
 pub fn example(pattern: &Pattern) -> Option<String> {
+    shortest(pattern, &mut MAX_PLACES.clone())
+}
+
+/// A URL that the pattern matches, where it is found without looking at more places than these.
+pub(super) fn example_within(pattern: &Pattern, budget: &mut usize) -> Option<String> {
+    let really = |url: &str| is_canonical(url) && pattern.is_match(url) == Ok(true);
+    let (strategy, source) = pattern.key();
+    let node = read(strategy, source).ok()?.whole();
+    let written = [0, 1].into_iter().filter_map(|times| node.sample(times)).find(|url| really(url));
+    written.or_else(|| shortest(pattern, budget))
+}
+
+fn shortest(pattern: &Pattern, budget: &mut usize) -> Option<String> {
     let all = Automaton::anything();
     let really = |url: &str| pattern.is_match(url) == Ok(true);
-    search(&Automaton::of(pattern)?, &all, usize::MAX, &mut MAX_PLACES.clone(), really)
+    search(&Automaton::of(pattern)?, &all, usize::MAX, budget, really)
+}
+
+/// Whether [`URL`] takes it, asked without walking.
+fn is_canonical(url: &str) -> bool {
+    let Some((host, path)) = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"))
+        .and_then(|rest| rest.split_once('/'))
+    else {
+        return false;
+    };
+    let is_letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let is_host = host.bytes().all(|b| is_letter(b) || matches!(b, b'.' | b'-'))
+        && host.bytes().next().is_some_and(is_letter)
+        && host.bytes().next_back().is_some_and(is_letter);
+    let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'%' | b';' | b'\\' | b'?' | b'#');
+    let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(is_plain);
+    is_host && (path.is_empty() || path.split('/').all(is_segment))
 }
 
 /// A URL that both patterns match, as short as can be.

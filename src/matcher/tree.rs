@@ -2,6 +2,9 @@
 
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
+/// A longer sample is none.
+const MAX_SAMPLED: u16 = 2048;
+
 /// A set of characters.
 pub(super) type Chars = ClassUnicode;
 
@@ -311,6 +314,32 @@ impl Node {
             Self::Condition(_, yes, no) => yes.can_take(c) || no.can_take(c),
             _ => self.parts().into_iter().any(|p| p.can_take(c)),
         }
+    }
+
+    /// A text that it may match, with so many repetitions where any number will do; `None` where nothing common
+    /// is found. What it looks for around a place is not minded.
+    pub(super) fn sample(&self, times: u16) -> Option<String> {
+        let mut text = String::new();
+        self.sample_into(times, &mut text)?;
+        Some(text)
+    }
+
+    fn sample_into(&self, times: u16, text: &mut String) -> Option<()> {
+        match self {
+            Self::Empty | Self::At(_) | Self::Around(..) => {}
+            Self::Text(part) => text.push_str(part),
+            Self::One(chars) => text.push("a1x-A".chars().find(|c| has(chars, *c))?),
+            Self::Capture(_, part) | Self::Atomic(part) => part.sample_into(times, text)?,
+            Self::Sequence(parts) => parts.iter().try_for_each(|part| part.sample_into(times, text))?,
+            Self::Choice(parts) => parts.first()?.sample_into(times, text)?,
+            Self::Repeat(part, Times { min, max, .. }) => {
+                for _ in 0..times.max(*min).min(max.unwrap_or(u16::MAX)).min(MAX_SAMPLED) {
+                    part.sample_into(times, text)?;
+                }
+            }
+            Self::Again(..) | Self::Condition(..) => return None,
+        }
+        (text.len() <= usize::from(MAX_SAMPLED)).then_some(())
     }
 
     /// Every text it can match, if those are at most `limit`.

@@ -84,6 +84,11 @@ impl Engine {
         self
     }
 
+    /// Takes it apart, with pauses for others.
+    pub fn dismantle(self) {
+        self.rules.dismantle();
+    }
+
     /// The rules it decides by.
     pub fn rules(&self) -> &RuleSet {
         &self.rules

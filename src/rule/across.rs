@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Rule;
+use super::pace;
 use super::policy::{OnMultipleMatches, Policy};
 use super::spec::{MatchSpec, MoreSpec};
 use crate::diagnostic::text::quote;
@@ -17,13 +18,13 @@ pub fn check(rules: &[Arc<Rule>], policy: &Policy, report: &mut Report) {
     let mut ids: HashMap<&str, &Rule> = HashMap::new();
     let mut matches: HashMap<Request<'_>, &Rule> = HashMap::new();
     for rule in rules {
+        pace::pause();
         let mut add = |finding: Finding| {
             let id = (!rule.id().is_empty()).then(|| rule.id());
             report.push(&rule.source, id, finding.under(&format!("/{}", rule.index)));
         };
         if !rule.id().is_empty()
             && let Some(first) = first(&mut ids, rule.id(), rule)
-            && !is_same(rule, first)
         {
             let message = format!("{} has the same id `{}`", other(rule, first), rule.id());
             add(Finding::warning("duplicate-id", "/id", message).help(
@@ -82,11 +83,6 @@ fn same_match(rule: &Rule, twice: &[Twice<'_>], policy: &Policy) -> Option<Findi
                 .help(format!("this rule is never chosen for {} requests", quote(one.method))),
         );
     };
-    if is_same(rule, one.first) {
-        let message = "the rule is loaded twice, so that its requests always answer 500";
-        let help = format!("name `{}` only once in `access_rules.repositories`", rule.source.name);
-        return Some(Finding::error("same-match", "", message).help(help));
-    }
     let methods: Vec<&str> = twice
         .iter()
         .filter(as_high)
@@ -106,11 +102,6 @@ fn same_match(rule: &Rule, twice: &[Twice<'_>], policy: &Policy) -> Option<Findi
         }
     };
     Some(Finding::error("same-match", format!("/match{}", one.pointer), message).help(help))
-}
-
-/// Whether both are one rule of one file that was loaded twice.
-fn is_same(rule: &Rule, other: &Rule) -> bool {
-    rule.source.name == other.source.name && rule.index == other.index
 }
 
 /// The one that came first with this key, if this is not it.
@@ -186,7 +177,8 @@ pub(super) fn share_a_match(one: &Rule, two: &Rule) -> bool {
 pub(super) fn other(rule: &Rule, other: &Rule) -> String {
     let number = other.index + 1;
     let file = &other.source.name;
-    match (rule.source.name == *file, !other.id().is_empty() && other.id() != rule.id()) {
+    // Sources that differ in what is not shown, such as a query, have one name.
+    match (Arc::ptr_eq(&rule.source, &other.source), !other.id().is_empty() && other.id() != rule.id()) {
         (true, true) => format!("rule `{}` of this file", other.id()),
         (true, false) => format!("rule {number} of this file"),
         (false, true) => format!("rule `{}` of `{file}`", other.id()),
@@ -206,11 +198,16 @@ pub(super) mod tests {
 
     /// Findings about documents of rules, each rule written `id METHOD,METHOD url`.
     fn findings(documents: &[&[&str]]) -> Vec<String> {
+        let names = (0..).map(|number| format!("{number}.yaml"));
+        findings_of(&names.zip(documents.iter().copied()).collect::<Vec<_>>())
+    }
+
+    /// The same about documents with names.
+    fn findings_of(documents: &[(String, &[&str])]) -> Vec<String> {
         let documents: Vec<load::Document> = documents
             .iter()
-            .enumerate()
-            .map(|(number, rules)| load::Document {
-                source: Arc::new(Source { name: format!("{number}.yaml"), path: None, text: None }),
+            .map(|(name, rules)| load::Document {
+                source: Arc::new(Source { name: name.clone(), path: None, text: None }),
                 rules: rules.iter().enumerate().map(|(index, rule)| written(index, rule)).collect(),
                 warnings: Report::default(),
             })
@@ -261,6 +258,18 @@ pub(super) mod tests {
         assert_eq!(
             findings(&[&["x GET http://h/0", "a GET http://h/a"], &["a GET http://h/b"]]),
             ["warning 1.yaml/0/id rule 2 of `0.yaml` has the same id `a`"]
+        );
+    }
+
+    #[test]
+    fn documents_of_the_same_name_are_told_apart() {
+        let inline = || "inline://…".to_owned();
+        assert_eq!(
+            findings_of(&[(inline(), &["a GET http://h/a"]), (inline(), &["a GET http://h/a"])]),
+            [
+                "warning inline://…/0/id rule 1 of `inline://…` has the same id `a`",
+                "error inline://…/0/match/url rule 1 of `inline://…` has the same `url` for `GET`, so that such requests always answer 500",
+            ]
         );
     }
 

@@ -8,7 +8,7 @@ use http::HeaderName;
 use super::load::{Document, Written};
 use super::set::RuleSet;
 use super::spec::{HandlerSpec, MatchSpec, OnFailure, RuleSpec};
-use super::{Conditions, MatchFault, Rule, across};
+use super::{Conditions, MatchFault, Rule, across, pace};
 use crate::config::{AccessRules, Config, Stage};
 use crate::diagnostic::{Finding, Report, Severity, Source};
 use crate::matcher::{ANY_METHOD, Pattern};
@@ -29,6 +29,7 @@ pub fn engine<'d>(
     for document in documents {
         report.extend(document.warnings.clone());
         for written in &document.rules {
+            pace::pause();
             let (rule, findings) = rule(config, &document.source, written, shared);
             let id = (!rule.id().is_empty()).then(|| rule.id().to_owned());
             for finding in findings {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::migrate;
+use super::pace;
 use super::spec::RuleSpec;
 use super::substitute::Substitution;
 use crate::config::document;
@@ -125,6 +126,7 @@ struct Items<'s> {
 
 impl Items<'_> {
     fn add(&mut self, mut value: Value) {
+        pace::pause();
         let index = self.next;
         self.next += 1;
         let pointer = format!("/{index}");
@@ -134,7 +136,7 @@ impl Items<'_> {
             return;
         }
         document::fold_rule_keys(&mut value);
-        drop_nulls(&mut value);
+        document::drop_rule_nulls(&mut value);
         let id = value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let id = (!id.is_empty()).then_some(id);
         let migrated = migrate::migrate(&mut value);
@@ -164,23 +166,6 @@ impl Items<'_> {
         }
         for finding in findings {
             self.report.push(self.source, id.as_deref(), finding.under(&pointer));
-        }
-    }
-}
-
-/// An explicit null is as good as nothing for a rule, its `match`, `upstream` and handlers.
-fn drop_nulls(rule: &mut Value) {
-    let Some(rule) = rule.as_object_mut() else { return };
-    rule.retain(|_, value| !value.is_null());
-    for key in ["match", "upstream", "authorizer"] {
-        if let Some(Value::Object(object)) = rule.get_mut(key) {
-            object.retain(|_, value| !value.is_null());
-        }
-    }
-    for key in ["authenticators", "authorizers", "mutators", "errors"] {
-        let handlers = rule.get_mut(key).and_then(Value::as_array_mut);
-        for handler in handlers.into_iter().flatten().filter_map(Value::as_object_mut) {
-            handler.retain(|_, value| !value.is_null());
         }
     }
 }

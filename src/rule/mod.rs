@@ -8,6 +8,7 @@ pub mod explain;
 pub mod load;
 pub mod migrate;
 pub mod overlap;
+pub mod pace;
 pub mod policy;
 pub mod remote;
 pub mod repository;

@@ -2,18 +2,20 @@
 //!
 //! What a policy needs to know of pairs of rules is found out at load; a request only looks it up.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Rule, conditions};
-use crate::matcher::inclusion::{self, Budget, Inclusion};
-use crate::matcher::overlap::example;
+use super::{Rule, conditions, pace};
+use crate::matcher::inclusion::{Budget, Inclusion, Urls};
 use crate::matcher::{ANY_METHOD, Hits, Index};
 
-/// Places looked at for all pairs of rules, and for each rule more: some milliseconds a rule at most.
+/// Places looked at for all pairs of rules, and for each rule more: some seconds at most for ten thousand.
 const MAX_PLACES: usize = 2_000_000;
-const MAX_PLACES_MORE: usize = 1_000;
+const MAX_PLACES_MORE: usize = 100;
+/// Rules that others may be narrower than are kept at hand, up to so many.
+const MAX_KEPT: usize = 4096;
 
 /// `access_rules.on_multiple_matches`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -102,24 +104,37 @@ impl Narrower {
         let mut budget = Budget::new(rules.len().saturating_mul(MAX_PLACES_MORE).saturating_add(MAX_PLACES));
         let mut all = Vec::with_capacity(rules.len());
         let mut hits = Hits::default();
+        let mut outers: HashMap<u32, Urls> = HashMap::new();
         for (number, rule) in (0_u32..).zip(rules) {
-            let mut others: Vec<u32> = match (rule.methods().first(), rule.patterns.first().map(example)) {
-                (None, _) | (_, None) => Vec::new(),
-                (Some(method), Some(Some(url))) => {
+            pace::pause();
+            let urls = Urls::of(&rule.patterns);
+            let mut others: Vec<u32> = match (rule.methods().first(), urls.example(&mut budget)) {
+                _ if budget.is_spent() || rule.patterns.is_empty() => Vec::new(),
+                (None, _) => Vec::new(),
+                (Some(method), Some(url)) => {
                     hits.clear();
-                    index.find(method, &url, &mut hits);
+                    index.find(method, url, &mut hits);
                     hits.matched.iter().filter_map(|at| rule_at(*at)).collect()
                 }
                 // Without an example every rule has to be looked at.
-                (Some(_), Some(None)) => (0_u32..).zip(rules).map(|(other, _)| other).collect(),
+                (Some(_), None) => (0_u32..).zip(rules).map(|(other, _)| other).collect(),
             };
+            others.sort_unstable();
             others.dedup();
             let mut wider = Vec::new();
             for other in others.into_iter().filter(|other| *other != number) {
-                let Some(outer) = rules.get(other as usize) else { continue };
-                if !outer.is_vague() && within(rule, outer, &mut budget) == Inclusion::Less {
+                let Some(outer) = rules.get(other as usize).filter(|outer| !outer.is_vague()) else {
+                    continue;
+                };
+                // Catch-alls are asked for again and again; nobody else needs to be kept.
+                if outers.len() >= MAX_KEPT && !outers.contains_key(&other) {
+                    outers.clear();
+                }
+                let theirs = outers.entry(other).or_insert_with(|| Urls::of(&outer.patterns));
+                if within((rule, &urls), (outer, theirs), &mut budget) == Inclusion::Less {
                     wider.push(other);
                 }
+                theirs.shrink();
             }
             all.push(wider.into());
         }
@@ -132,18 +147,17 @@ impl Narrower {
     }
 }
 
-/// Whether every request that meets `inner` meets `outer`, as far as can be proved.
-pub fn within(inner: &Rule, outer: &Rule, budget: &mut Budget) -> Inclusion {
+/// Whether every request that meets a rule, given with its URLs, meets another one, as far as can be proved.
+fn within((inner, own): (&Rule, &Urls), (outer, theirs): (&Rule, &Urls), budget: &mut Budget) -> Inclusion {
     let methods = methods_within(inner.methods(), outer.methods());
     if methods == Inclusion::Open {
         return Inclusion::Open;
     }
-    let parts = [
-        methods,
-        conditions::within(inner.conditions.as_deref(), outer.conditions.as_deref(), budget),
-        inclusion::of_urls(&inner.patterns, &outer.patterns, budget),
-    ];
-    conditions::together(&parts)
+    let others = conditions::within(inner.conditions.as_deref(), outer.conditions.as_deref(), budget);
+    if others == Inclusion::Open {
+        return Inclusion::Open;
+    }
+    conditions::together(&[methods, others, own.within(theirs, budget)])
 }
 
 fn methods_within(inner: &[String], outer: &[String]) -> Inclusion {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Rule;
 use super::conditions::Verdict;
+use super::pace;
 use super::policy::{ChosenBy, Narrower, OnMultipleMatches, Policy};
 use crate::matcher::{Captures, Hits, Index, Pattern};
 use crate::pipeline::denial::{Denial, Detail};
@@ -55,7 +56,10 @@ impl RuleSet {
         let patterns: Vec<(u32, u32)> = numbered()
             .flat_map(|(at, rule)| (0..).zip(&rule.patterns).map(move |(own, _)| (at, own)))
             .collect();
-        let index = Index::build(rules.iter().flat_map(|r| r.patterns.iter().map(|p| (r.methods(), p))));
+        let index = Index::build(rules.iter().flat_map(|r| {
+            pace::pause();
+            r.patterns.iter().map(|p| (r.methods(), p))
+        }));
         let conditional = rules.iter().any(|rule| rule.conditions.is_some());
         let narrower = match policy.on_multiple_matches {
             OnMultipleMatches::MostSpecific => {
@@ -67,6 +71,15 @@ impl RuleSet {
         // Of several it would be chance.
         let default = named.next().filter(|_| named.next().is_none());
         Self { rules, index, patterns, conditional, policy, narrower, default }
+    }
+
+    /// Takes the set apart, with pauses for others.
+    pub fn dismantle(self) {
+        drop((self.index, self.narrower));
+        for rule in self.rules {
+            drop(rule);
+            pace::pause();
+        }
     }
 
     /// All rules in load order, invalid ones too.
@@ -244,13 +257,18 @@ impl RuleSet {
             }
             // Inclusions are proved for texts without line breaks.
             (OnMultipleMatches::MostSpecific, all) if !reading.text().contains('\n') => {
-                let narrowest = all.iter().find(|one| {
-                    all.iter().all(|other| match (self.rule_at(**one), self.rule_at(*other)) {
-                        (Some(one), Some(other)) => one == other || self.narrower.is_narrower(one, other),
-                        _ => false,
-                    })
+                let is_narrower = |one: u32, other: u32| match (self.rule_at(one), self.rule_at(other)) {
+                    (Some(one), Some(other)) => self.narrower.is_narrower(one, other),
+                    _ => false,
+                };
+                // If one is narrower than all others, none that comes after it takes its place.
+                let narrowest =
+                    all.iter().copied().reduce(|best, one| if is_narrower(one, best) { one } else { best });
+                let narrowest = narrowest.filter(|one| {
+                    let same = |other: u32| self.rule_at(*one) == self.rule_at(other);
+                    all.iter().all(|other| same(*other) || is_narrower(*one, *other))
                 });
-                narrowest.map_or(Choice::Several, |one| Choice::One(*one, ChosenBy::MostSpecific))
+                narrowest.map_or(Choice::Several, |one| Choice::One(one, ChosenBy::MostSpecific))
             }
             _ => Choice::Several,
         }

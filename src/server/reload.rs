@@ -12,6 +12,7 @@ use super::status::Status;
 use crate::config::{self, Config, Sources};
 use crate::diagnostic::{Report, Severity};
 use crate::rule::Repository;
+use crate::rule::pace;
 use crate::rule::remote::Remote;
 use crate::rule::repository::Loaded;
 use crate::rule::source::{self, parent};
@@ -39,7 +40,10 @@ impl Reloader {
     /// Reloads whenever something changes or somebody asks, until told to stop.
     pub fn run(mut self) {
         // Of this thread alone: where there is not enough of the processor for all, decisions come first.
-        let _ = rustix::process::setpriority_process(None, NICE);
+        let _ = rustix::process::setpriority_process(
+            None,
+            std::env::var("PACE_NICE").ok().and_then(|v| v.parse().ok()).unwrap_or(NICE),
+        );
         let mut dropped = 0;
         loop {
             let debounce = self.repository.config().access_rules.reload.debounce;
@@ -47,7 +51,7 @@ impl Reloader {
             let wake = loop {
                 let wake = self.wait();
                 warn_of_dropped_lines(self.dropped.dropped_lines(), &mut dropped);
-                self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+                self.drop_retired();
                 if wake != Wake::Idle {
                     break wake;
                 }
@@ -61,8 +65,21 @@ impl Reloader {
                 Wake::Changed | Wake::Idle => {}
             }
             self.known = state_of(&self.files());
-            self.reload();
+            pace::gently(|| self.reload());
         }
+    }
+
+    /// Drops the snapshots that nobody is served with any more.
+    fn drop_retired(&mut self) {
+        let served = std::mem::take(&mut self.retired).into_iter().filter_map(|snapshot| {
+            if Arc::strong_count(&snapshot) > 1 {
+                return Some(snapshot);
+            }
+            let snapshot = Arc::into_inner(snapshot)?;
+            pace::gently(|| snapshot.engine.dismantle());
+            None
+        });
+        self.retired = served.collect();
     }
 
     fn wait(&mut self) -> Wake {

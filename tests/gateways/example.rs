@@ -92,7 +92,12 @@ impl Example {
 /// A program on the path, where system programs are, or among the gateways that `.ci/run` installs.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let more = ["/usr/sbin", "/usr/local/sbin", concat!(env!("CARGO_MANIFEST_DIR"), "/.gateways/venv/bin")];
+    let more = [
+        "/usr/sbin",
+        "/usr/local/sbin",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/.gateways/venv/bin"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/.gateways/azurite/node_modules/.bin"),
+    ];
     std::env::split_paths(&path)
         .chain(more.iter().map(PathBuf::from))
         .map(|folder| folder.join(program))

@@ -1,5 +1,5 @@
-//! The examples as they stand, behind the gateways they are for: a row for each gateway and request; and a store
-//! that rules come from.
+//! The examples as they stand, behind the gateways they are for: a row for each gateway and request; and
+//! stores that rules come from.
 //!
 //! A gateway that is not installed is left out, and its rows say so; with `CI=true` or `OKGATE_REQUIRE_GATEWAYS=1` they
 //! fail instead. `just gateways` installs the gateways into `.gateways/`, where they are found.
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         trials
             .push(Trial::ignorable_test(format!("{}::without okgate nothing passes", example.name), closed));
     }
-    trials.push(stores::trial(required));
+    trials.extend(stores::trials(required));
     libtest_mimic::run(&args, trials).exit_code()
 }
 

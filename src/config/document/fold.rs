@@ -34,8 +34,18 @@ const UPSTREAM: &[&str] = &["url", "preserve_host", "strip_path"];
 /// Brings the keys of one rule to the spelling they are known by. The exact spelling wins where both are
 /// there; a handler's `config` is left as it is.
 pub fn fold_rule_keys(rule: &mut Value) {
+    each_object(rule, &mut fold);
+}
+
+/// An explicit null is as good as nothing for a rule, its `match`, `upstream` and handlers.
+pub fn drop_rule_nulls(rule: &mut Value) {
+    each_object(rule, &mut |object, _| object.retain(|_, value| !value.is_null()));
+}
+
+/// Shows a rule and the objects in it whose keys are known, each with these keys.
+fn each_object(rule: &mut Value, show: &mut dyn FnMut(&mut Map<String, Value>, &[&str])) {
     let Some(rule) = rule.as_object_mut() else { return };
-    fold(rule, RULE);
+    show(rule, RULE);
     for (key, inner) in rule {
         let known = match key.as_str() {
             "match" => MATCH,
@@ -44,9 +54,9 @@ pub fn fold_rule_keys(rule: &mut Value) {
             _ => continue,
         };
         match inner {
-            Value::Object(object) => fold(object, known),
+            Value::Object(object) => show(object, known),
             Value::Array(items) => {
-                items.iter_mut().filter_map(Value::as_object_mut).for_each(|item| fold(item, known));
+                items.iter_mut().filter_map(Value::as_object_mut).for_each(|item| show(item, known));
             }
             _ => {}
         }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-pub use self::fold::fold_rule_keys;
+pub use self::fold::{drop_rule_nulls, fold_rule_keys};
 use crate::diagnostic::Finding;
 
 /// How a document is written.

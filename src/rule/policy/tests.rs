@@ -516,7 +516,8 @@ fn naive(rules: &RuleSet, request: &AccessRequest<'_>) -> String {
         }
         (all, OnMultipleMatches::MostSpecific) => {
             let narrower = |one: &Arc<Rule>, other: &Arc<Rule>| {
-                within(one, other, &mut Budget::new(MAX_PLACES)) == Inclusion::Less
+                let (own, theirs) = (Urls::of(&one.patterns), Urls::of(&other.patterns));
+                within((one, &own), (other, &theirs), &mut Budget::new(MAX_PLACES)) == Inclusion::Less
             };
             let narrowest = all
                 .iter()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue, Method, header};
 
-use super::{Failure, Fetched, LONGEST, Read, RuleSource, Version, text_of};
+use super::{Failure, Fetched, LONGEST, RuleSource, Version, text_of};
 use crate::diagnostic::Finding;
 use crate::upstream::{Fetch, Incoming, Outgoing, OutgoingBody};
 
@@ -27,10 +27,6 @@ pub(super) fn open(entry: &str, _: &str, _: &str) -> Result<Box<dyn RuleSource>,
 }
 
 impl RuleSource for Url {
-    fn read(&self) -> Option<Vec<Read>> {
-        None
-    }
-
     fn is_remote(&self) -> bool {
         true
     }

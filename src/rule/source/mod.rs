@@ -30,7 +30,9 @@ pub trait RuleSource: Send + Sync {
     /// Its documents, where they can be had without waiting for a network; `None` where [`fetch`] gets them.
     ///
     /// [`fetch`]: Self::fetch
-    fn read(&self) -> Option<Vec<Read>>;
+    fn read(&self) -> Option<Vec<Read>> {
+        None
+    }
 
     /// Asks for its document over the network, unless it still has the version that is known. The error
     /// says in users' words why there is none.

@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use self::calls::{Call, Outcome};
 use self::vendors::Store;
-use super::{Failure, Fetched, Read, RuleSource, Version, text_of};
+use super::{Failure, Fetched, RuleSource, Version, text_of};
 use crate::diagnostic::Finding;
 use crate::diagnostic::text::{one_line, one_of, quote};
 use crate::upstream::{Fetch, FetchError};
@@ -70,10 +70,6 @@ pub(super) fn open(entry: &str, scheme: &str, _: &str) -> Result<Box<dyn RuleSou
 }
 
 impl RuleSource for Object {
-    fn read(&self) -> Option<Vec<Read>> {
-        None
-    }
-
     fn is_remote(&self) -> bool {
         true
     }
