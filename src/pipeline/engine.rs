@@ -164,7 +164,7 @@ impl Engine {
         session: Option<&Session>,
         request: &AccessRequest<'_>,
     ) -> Decision {
-        let steps = rule.as_ref().map(|r| r.errors.as_slice()).unwrap_or_default();
+        let steps = rule.as_ref().map(|r| &*r.errors).unwrap_or_default();
         let mut reply = select::answer(steps, &self.fallback, self.first_match_wins, &denial, request);
         // Without these a page learns nothing of a refusal, not even its status.
         if let Some(cors) = rule.as_ref().and_then(|rule| rule.cors.as_ref())

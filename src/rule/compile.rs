@@ -1,9 +1,15 @@
 //! From rules as written to rules as run: every handler built, every pattern and template compiled, and
 //! all findings collected.
 
+mod made;
+
 use std::sync::Arc;
 
 use http::HeaderName;
+use smallvec::SmallVec;
+
+pub use self::made::Made;
+use super::common::{Common, Pool};
 
 use super::load::{Document, Written};
 use super::set::RuleSet;
@@ -25,12 +31,13 @@ pub fn engine<'d>(
 ) -> (Engine, Report) {
     let mut report = Report::default();
     let mut rules = Vec::new();
+    let mut made = Made::default();
     shared.files.begin();
     for document in documents {
         report.extend(document.warnings.clone());
         for written in &document.rules {
             pace::pause();
-            let (rule, findings) = rule(config, &document.source, written, shared);
+            let (rule, findings) = rule(config, &document.source, written, shared, &mut made);
             let id = (!rule.id().is_empty()).then(|| rule.id().to_owned());
             for finding in findings {
                 report.push(&document.source, id.as_deref(), finding.under(&format!("/{}", written.index)));
@@ -38,6 +45,8 @@ pub fn engine<'d>(
             rules.push(Arc::new(rule));
         }
     }
+    drop(made);
+    rules.shrink_to_fit();
     across::check(&rules, &config.access_rules.policy, &mut report);
     let fallback = fallback(config, shared);
     let rules = RuleSet::new(rules, config.access_rules.policy.clone());
@@ -52,12 +61,14 @@ pub fn engine<'d>(
     (engine.with_preflight(config.access_rules.preflight), report)
 }
 
-/// Compiles one rule. Findings have pointers from the rule's root.
+/// Compiles one rule, with what was made for others of the same configuration and strategy. Findings have pointers
+/// from the rule's root.
 pub fn rule(
     config: &Config,
     source: &Arc<Source>,
     written: &Written,
     shared: &Shared,
+    made: &mut Made,
 ) -> (Rule, Vec<Finding>) {
     let spec = &written.spec;
     let context = BuildContext {
@@ -68,27 +79,23 @@ pub fn rule(
     };
     let mut findings = written.findings.clone();
     let Compiled { patterns, conditions, fault, methods } =
-        matching(spec, &config.access_rules, &context, &mut findings);
+        matching(spec, &config.access_rules, &context, &mut made.methods, &mut findings);
     check_upstream(spec, &mut findings);
-    let authenticators = steps(
-        Stage::Authenticators,
-        authn::REGISTRY,
-        &config.authenticators,
-        spec.authenticators.as_deref(),
-        &context,
-        &mut findings,
-    );
+    let stage = Stage::Authenticators;
+    let list = listed(stage, spec.authenticators.as_ref(), &mut findings);
+    let authenticators = made.authenticators.of(list, &mut findings, |list, findings| {
+        steps(stage, authn::REGISTRY, &config.authenticators, list, &context, findings)
+    });
     check_guests(spec, &mut findings);
-    let authorizers = authorizers(config, spec, &context, &mut findings);
-    let mutators = steps(
-        Stage::Mutators,
-        mutate::REGISTRY,
-        &config.mutators,
-        spec.mutators.as_deref(),
-        &context,
-        &mut findings,
-    );
-    let errors = errors(config, spec, &context, &mut findings);
+    let authorizers = authorizers(config, spec, &context, made, &mut findings);
+    let stage = Stage::Mutators;
+    let list = listed(stage, spec.mutators.as_ref(), &mut findings);
+    let mutators = made.mutators.of(list, &mut findings, |list, findings| {
+        steps(stage, mutate::REGISTRY, &config.mutators, list, &context, findings)
+    });
+    let errors = made
+        .errors
+        .of(spec.errors.as_ref(), &mut findings, |list, findings| errors(config, list, &context, findings));
     let cors = cors(spec, config.access_rules.preflight, &mut findings);
     let valid = findings.iter().all(|f| f.severity < Severity::Error);
     let uses_captures = authorizers.iter().filter_map(|s| s.handler.as_ref().ok()).any(|h| h.uses_captures())
@@ -102,7 +109,7 @@ pub fn rule(
         match_fault: fault,
         methods,
         authenticators,
-        identity_headers: identity_headers(&authorizers, &mutators),
+        identity_headers: made.headers.share_new(identity_headers(&authorizers, &mutators)),
         authorizers,
         mutators,
         errors,
@@ -131,16 +138,17 @@ const WILDCARD: &str = "*";
 /// What is compiled of a rule's `match`.
 #[derive(Default)]
 struct Compiled {
-    patterns: Vec<Pattern>,
+    patterns: SmallVec<[Pattern; 1]>,
     conditions: Option<Box<Conditions>>,
     fault: Option<MatchFault>,
-    methods: Option<Vec<String>>,
+    methods: Option<Common<[String]>>,
 }
 
 fn matching(
     spec: &RuleSpec,
     AccessRules { policy, method_wildcard: wildcard, .. }: &AccessRules,
     context: &BuildContext<'_>,
+    known: &mut Pool<[String]>,
     findings: &mut Vec<Finding>,
 ) -> Compiled {
     let mut compiled = Compiled::default();
@@ -171,10 +179,11 @@ fn matching(
         );
     }
     if asterisk && *wildcard {
-        compiled.methods = Some(vec![ANY_METHOD.to_owned()]);
+        compiled.methods = Some(known.share_new(vec![ANY_METHOD.to_owned()]));
     } else if methods.iter().any(|method| method.eq_ignore_ascii_case(ANY_METHOD)) {
         // No request has such a method.
-        compiled.methods = Some(methods.iter().filter(|m| !m.contains(' ')).cloned().collect());
+        let methods: Vec<String> = methods.iter().filter(|m| !m.contains(' ')).cloned().collect();
+        compiled.methods = Some(known.share_new(methods));
     }
     let urls = spec.matches.as_ref().map(MatchSpec::urls).unwrap_or_default();
     if urls.is_empty() {
@@ -279,27 +288,35 @@ fn check_guests(spec: &RuleSpec, findings: &mut Vec<Finding>) {
     }
 }
 
+/// A list of handlers, which must not be empty.
+fn listed<'s>(
+    stage: Stage,
+    written: Option<&'s Common<[HandlerSpec]>>,
+    findings: &mut Vec<Finding>,
+) -> Option<&'s Common<[HandlerSpec]>> {
+    let list = written.filter(|list| !list.is_empty());
+    if list.is_none() {
+        let message = format!("the rule has no {stage}");
+        findings.push(
+            Finding::error("missing-handlers", "", message)
+                .help(format!("add `{stage}: [{{handler: noop}}]` if there is nothing to do")),
+        );
+    }
+    list
+}
+
 fn steps<T: ?Sized>(
     stage: Stage,
     registry: &[Registration<T>],
     handlers: &crate::config::Handlers,
-    written: Option<&[HandlerSpec]>,
+    written: &[HandlerSpec],
     context: &BuildContext<'_>,
     findings: &mut Vec<Finding>,
 ) -> Vec<Step<T>> {
-    let key = stage.to_string();
-    let written = written.unwrap_or_default();
-    if written.is_empty() {
-        let message = format!("the rule has no {key}");
-        findings.push(
-            Finding::error("missing-handlers", "", message)
-                .help(format!("add `{key}: [{{handler: noop}}]` if there is nothing to do")),
-        );
-    }
     let mut steps = Vec::with_capacity(written.len());
     for (index, spec) in written.iter().enumerate() {
         let (step, found) = step::build(stage, registry, handlers, spec, context);
-        findings.extend(found.into_iter().map(|f| f.under(&format!("/{key}/{index}"))));
+        findings.extend(found.into_iter().map(|f| f.under(&format!("/{stage}/{index}"))));
         steps.push(step);
     }
     steps
@@ -310,9 +327,11 @@ fn authorizers(
     config: &Config,
     spec: &RuleSpec,
     context: &BuildContext<'_>,
+    made: &mut Made,
     findings: &mut Vec<Finding>,
-) -> Vec<Step<dyn Authorizer>> {
-    let Some(written) = spec.authorizers.as_deref().filter(|list| !list.is_empty()) else {
+) -> Common<[Step<dyn Authorizer>]> {
+    let (stage, handlers) = (Stage::Authorizers, &config.authorizers);
+    let Some(written) = spec.authorizers.as_ref().filter(|list| !list.is_empty()) else {
         if spec.authorizers.is_some() {
             let message = "`authorizers` must not be empty";
             findings.push(
@@ -320,12 +339,13 @@ fn authorizers(
                     .help("add `handler: allow` to let everybody pass who is authenticated"),
             );
         }
-        let (stage, handlers) = (Stage::Authorizers, &config.authorizers);
-        let (step, found) = step::build(stage, authz::REGISTRY, handlers, &spec.authorizer, context);
-        findings.extend(found.into_iter().map(|f| f.under("/authorizer")));
-        return vec![step];
+        return made.authorizer.of(Some(&spec.authorizer), findings, |written, findings| {
+            let (step, found) = step::build(stage, authz::REGISTRY, handlers, written, context);
+            findings.extend(found.into_iter().map(|f| f.under("/authorizer")));
+            vec![step]
+        });
     };
-    if spec.authorizer != HandlerSpec::default() {
+    if *spec.authorizer != HandlerSpec::default() {
         let message = "the rule has both `authorizer` and `authorizers`";
         findings.push(
             Finding::error("two-of-one-kind", "/authorizers", message)
@@ -333,17 +353,19 @@ fn authorizers(
                 .help("put the single one into the list as well"),
         );
     }
-    steps(Stage::Authorizers, authz::REGISTRY, &config.authorizers, Some(written), context, findings)
+    made.authorizers.of(Some(written), findings, |written, findings| {
+        steps(stage, authz::REGISTRY, handlers, written, context, findings)
+    })
 }
 
 fn errors(
     config: &Config,
-    spec: &RuleSpec,
+    written: &[HandlerSpec],
     context: &BuildContext<'_>,
     findings: &mut Vec<Finding>,
 ) -> Vec<ErrorStep> {
     let mut steps = Vec::new();
-    for (index, written) in spec.errors.as_deref().unwrap_or_default().iter().enumerate() {
+    for (index, written) in written.iter().enumerate() {
         let (step, found) = step::build_error(&config.error_handlers, written, context);
         findings.extend(found.into_iter().map(|f| f.under(&format!("/errors/{index}"))));
         steps.push(step);

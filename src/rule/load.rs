@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::common::Parts;
 use super::migrate;
 use super::pace;
 use super::spec::RuleSpec;
@@ -74,7 +75,7 @@ fn read(
     if text.trim().is_empty() {
         return empty(report);
     }
-    let mut items = Items { source, substitution, next: 0, rules: Vec::new(), report: Report::default() };
+    let mut items = Items::new(source, substitution);
     if let Some(warnings) = document::each_item(&text, &mut |value| items.add(value)) {
         for warning in warnings {
             report.push(source, None, warning);
@@ -107,7 +108,7 @@ fn read(
             return None;
         }
     };
-    let mut items = Items { source, substitution, next: 0, rules: Vec::new(), report: Report::default() };
+    let mut items = Items::new(source, substitution);
     for value in list {
         items.add(value);
     }
@@ -120,11 +121,17 @@ struct Items<'s> {
     source: &'s Arc<Source>,
     substitution: &'s Substitution,
     next: usize,
+    parts: Parts,
     rules: Vec<Written>,
     report: Report,
 }
 
-impl Items<'_> {
+impl<'s> Items<'s> {
+    fn new(source: &'s Arc<Source>, substitution: &'s Substitution) -> Self {
+        let (parts, rules, report) = (Parts::default(), Vec::new(), Report::default());
+        Self { source, substitution, next: 0, parts, rules, report }
+    }
+
     fn add(&mut self, mut value: Value) {
         pace::pause();
         let index = self.next;
@@ -153,8 +160,9 @@ impl Items<'_> {
             Ok(spec)
         });
         match (spec, migrated) {
-            (Ok(spec), Ok(notes)) if !unsubstituted => {
+            (Ok(mut spec), Ok(notes)) if !unsubstituted => {
                 findings.extend(notes);
+                self.parts.share(&mut spec);
                 self.rules.push(Written { index, spec: Arc::new(spec), findings });
                 return;
             }

@@ -2,6 +2,7 @@
 //! ([`source`], [`load`], [`repository`], [`watch`], [`remote`]).
 
 mod across;
+pub mod common;
 pub mod compile;
 pub mod conditions;
 pub mod explain;
@@ -19,6 +20,7 @@ pub mod spec;
 pub mod substitute;
 pub mod watch;
 
+pub use common::Common;
 pub use conditions::Conditions;
 pub use policy::{ChosenBy, OnMultipleMatches, Policy};
 pub use repository::Repository;
@@ -27,6 +29,7 @@ pub use spec::RuleSpec;
 pub use substitute::Substitution;
 
 use http::HeaderName;
+use smallvec::SmallVec;
 
 use crate::matcher::Pattern;
 use crate::pipeline::cors;
@@ -44,22 +47,22 @@ pub struct Rule {
     /// Its position in the document's list, from 0.
     pub index: usize,
     /// Its URL patterns, of which any one is enough; none where it cannot match anything.
-    pub patterns: Vec<Pattern>,
+    pub patterns: SmallVec<[Pattern; 1]>,
     /// What else it asks of requests.
     pub conditions: Option<Box<Conditions>>,
     match_fault: Option<MatchFault>,
     /// Its methods, where they are not those that are written.
-    methods: Option<Vec<String>>,
+    methods: Option<Common<[String]>>,
     /// Who is calling?
-    pub authenticators: Vec<Step<dyn Authenticator>>,
+    pub authenticators: Common<[Step<dyn Authenticator>]>,
     /// May they? All have to agree; there is at least one.
-    pub authorizers: Vec<Step<dyn Authorizer>>,
+    pub authorizers: Common<[Step<dyn Authorizer>]>,
     /// What does the upstream learn?
-    pub mutators: Vec<Step<dyn Mutator>>,
+    pub mutators: Common<[Step<dyn Mutator>]>,
     /// What authorizers and mutators may set: a client's own headers of these names must not pass for them.
-    pub identity_headers: Vec<HeaderName>,
+    pub identity_headers: Common<[HeaderName]>,
     /// How is a refusal put?
-    pub errors: Vec<ErrorStep>,
+    pub errors: Common<[ErrorStep]>,
     /// What may pages of other origins do?
     pub cors: Option<Box<cors::Policy>>,
     valid: bool,

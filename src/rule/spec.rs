@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::common::Common;
 use crate::config::Cors;
 
 /// An access rule as written. Unknown keys are kept out of it and reported by the schema check.
@@ -25,21 +26,21 @@ pub struct RuleSpec {
     #[serde(rename = "match")]
     pub matches: Option<MatchSpec>,
     /// Tried in order; the first responsible one decides.
-    pub authenticators: Option<Vec<HandlerSpec>>,
+    pub authenticators: Option<Common<[HandlerSpec]>>,
     /// Exactly one, unless `authorizers` is there.
-    pub authorizer: HandlerSpec,
+    pub authorizer: Common<HandlerSpec>,
     /// All of them, in order; the first denial counts. Not in Oathkeeper.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub authorizers: Option<Vec<HandlerSpec>>,
+    pub authorizers: Option<Common<[HandlerSpec]>>,
     /// All of them, in order.
-    pub mutators: Option<Vec<HandlerSpec>>,
+    pub mutators: Option<Common<[HandlerSpec]>>,
     /// Who shapes a refusal, when.
-    pub errors: Option<Vec<HandlerSpec>>,
+    pub errors: Option<Common<[HandlerSpec]>>,
     /// What pages of other origins may do. Not in Oathkeeper.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cors: Option<CorsSpec>,
+    pub cors: Option<Box<CorsSpec>>,
     /// Where the proxy sends what may pass.
-    pub upstream: UpstreamSpec,
+    pub upstream: Common<UpstreamSpec>,
     /// The rule before variables were replaced, where there were any.
     #[serde(skip)]
     pub as_written: Option<Box<RuleSpec>>,
@@ -64,13 +65,13 @@ pub enum MatchSpec {
     Http {
         /// Compared without regard to case; with `method_wildcard`, `*` means any; none means never.
         #[serde(default)]
-        methods: Option<Vec<String>>,
+        methods: Option<Common<[String]>>,
         /// Pattern for `scheme://host[:port]/path`.
         #[serde(default)]
         url: String,
         /// What is not in Oathkeeper.
         #[serde(flatten)]
-        more: Box<MoreSpec>,
+        more: Common<MoreSpec>,
     },
 }
 
@@ -134,7 +135,7 @@ impl MatchSpec {
 }
 
 /// A handler with its configuration.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HandlerSpec {
     /// The handler id.
@@ -147,7 +148,7 @@ pub struct HandlerSpec {
 }
 
 /// `on_failure`: what follows when an authenticator refuses the credentials it was shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
     /// The request is refused.
@@ -200,7 +201,7 @@ impl CorsSpec {
 }
 
 /// Where the proxy sends what may pass.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpstreamSpec {
     /// Send the client's `Host` instead of the upstream's.

@@ -61,7 +61,7 @@ fn jwks_urls(engine: &Engine, config: &Config) -> Vec<String> {
     let of_rules = engine
         .rules()
         .valid()
-        .flat_map(|rule| rule.spec.mutators.iter().flatten())
+        .flat_map(|rule| rule.spec.mutators.as_deref().unwrap_or_default())
         .filter(|m| m.handler == "id_token")
         .filter_map(|m| m.config.as_ref());
     let mut urls: Vec<String> = Vec::new();

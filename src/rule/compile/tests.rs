@@ -178,8 +178,34 @@ fn capture_groups_are_worked_out_for_a_rule_whose_steps_may_see_them() {
             Written { index: 0, spec: Arc::new(serde_json::from_value(spec).unwrap()), findings: Vec::new() };
         let source = Arc::new(Source { name: "rules.yaml".to_owned(), path: None, text: None });
         let config = Config::for_validation(Strategy::Regexp).unwrap();
-        let (rule, findings) = rule(&config, &source, &written, &Shared::new(1 << 20));
+        let (rule, findings) = rule(&config, &source, &written, &Shared::new(1 << 20), &mut Made::default());
         assert!(rule.is_valid(), "{what}: {findings:?}");
         assert_eq!(rule.uses_captures(), wanted, "{what}");
     }
+}
+
+#[test]
+fn rules_with_the_same_handlers_run_the_same_steps_and_each_is_told_its_faults() {
+    let rule = |id: &str, mutator: &str| {
+        json!({
+            "id": id,
+            "match": {"methods": ["GET"], "url": format!("http://gate.test/{id}")},
+            "authenticators": [{"handler": "anonymous"}],
+            "authorizer": {"handler": "allow"},
+            "mutators": [{"handler": mutator, "config": {"headers": {"X-User": "{{ .Subject }}"}}}],
+        })
+    };
+    let rules = [rule("a", "header"), rule("b", "header"), rule("c", "haeder"), rule("d", "haeder")];
+    let text = Value::from(rules.to_vec()).to_string();
+    let source = Source { name: "rules.json".to_owned(), path: None, text: Some(text.into()) };
+    let document = crate::rule::load::decode(Arc::new(source), false, &Default::default()).unwrap();
+    let config = Config::for_validation(Strategy::Regexp).unwrap();
+    let (engine, report) = engine(&config, [&document], &Shared::new(1 << 20));
+    let [a, b, ..] = engine.rules().all() else { panic!("there are four") };
+    assert_eq!(a.authenticators.place(), b.authenticators.place());
+    assert_eq!(a.authorizers.place(), b.authorizers.place());
+    assert_eq!(a.mutators.place(), b.mutators.place());
+    assert_eq!(a.identity_headers.place(), b.identity_headers.place());
+    let ids: Vec<_> = report.diagnostics.iter().map(|d| d.rule_id.as_deref().unwrap_or_default()).collect();
+    assert_eq!(ids, ["c", "d"]);
 }
