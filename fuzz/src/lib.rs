@@ -3,7 +3,7 @@
 //! Each function takes any input at all and panics where okgate would be wrong. The targets run them under
 //! libFuzzer; `tests/fuzzed.rs` runs them with random inputs in every test run.
 
-use okgate::gateway::{Asked, DIALECTS};
+use okgate::gateway::{Asked, DIALECTS, Source};
 use okgate::matcher::{Captures, Hits, Index, Pattern, Strategy};
 use okgate::pipeline::session::HeaderList;
 use okgate::request::headers::HeaderFields;
@@ -134,7 +134,9 @@ pub fn request(input: &[u8]) {
         headers: &headers,
         body: input,
         peer: None,
+        source: Source::Unsaid,
         believed: true,
+        id: None,
     };
     for dialect in DIALECTS {
         let Ok(understood) = dialect.read(&asked) else { continue };

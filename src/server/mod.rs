@@ -6,6 +6,7 @@
 mod api;
 mod body;
 pub mod decisions;
+pub mod grpc;
 mod headers;
 mod listen;
 pub mod live;
