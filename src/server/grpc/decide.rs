@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::time::Instant;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::gateway::envoy_grpc::{Check, Malformed};
 use crate::gateway::{Asked, Source};
@@ -27,11 +28,11 @@ pub async fn decide(
     room: &BodyRoom,
 ) -> Result<Reply, Malformed> {
     let check = Check::read(message)?;
-    let mut id = Uuid::encode_buffer();
-    let id = &*Uuid::new_v4().hyphenated().encode_lower(&mut id);
+    let mut id = [0; Hyphenated::LENGTH];
+    let id = new_id(&mut id);
     let asked = match check.asked(peer, id) {
         Ok(asked) => asked,
-        Err(why) => return Ok(refuse(Denial::BadRequest { why }, peer, Some(id), snapshot)),
+        Err(why) => return Ok(refuse(Denial::BadRequest { why }, peer, snapshot)),
     };
     let read = snapshot.grpc.read(asked);
     let body = check.body().map(|(body, whole)| {
@@ -42,8 +43,14 @@ pub async fn decide(
     Ok(decisions::answer(&asked, read, body.as_ref(), deadline, &snapshot.grpc, snapshot, context).await)
 }
 
+/// What log and gateway call a decision.
+fn new_id(buffer: &mut [u8; Hyphenated::LENGTH]) -> &str {
+    Uuid::new_v4().hyphenated().encode_lower(buffer)
+}
+
 /// The no to a question of which nothing is known.
-pub(super) fn refuse(denial: Denial, peer: Option<IpAddr>, id: Option<&str>, snapshot: &Snapshot) -> Reply {
+fn refuse(denial: Denial, peer: Option<IpAddr>, snapshot: &Snapshot) -> Reply {
+    let mut id = [0; Hyphenated::LENGTH];
     let headers = HeaderFields::default();
     let asked = Asked {
         method: "GET",
@@ -56,7 +63,7 @@ pub(super) fn refuse(denial: Denial, peer: Option<IpAddr>, id: Option<&str>, sna
         peer,
         source: Source::Unsaid,
         believed: false,
-        id,
+        id: Some(new_id(&mut id)),
     };
     decisions::refuse_unread(Parts::unknown("", peer), denial, None, &asked, &snapshot.grpc, snapshot)
 }
@@ -65,11 +72,11 @@ pub(super) fn refuse(denial: Denial, peer: Option<IpAddr>, id: Option<&str>, sna
 pub(super) fn too_long(peer: Option<IpAddr>, snapshot: &Snapshot) -> Reply {
     let why =
         Detail::id("message-too-long").log("the question is longer than `serve.grpc.max_message_bytes`");
-    refuse(Denial::CouldNotDecide { status: 413, why, retry_after: None }, peer, None, snapshot)
+    refuse(Denial::CouldNotDecide { status: 413, why, retry_after: None }, peer, snapshot)
 }
 
 /// The no to a question for which there is no room among those that wait.
 pub(super) fn no_room(peer: Option<IpAddr>, snapshot: &Snapshot) -> Reply {
     let why = Detail::id("no-room").log("too many long questions and bodies are kept at the same time");
-    refuse(Denial::CouldNotDecide { status: 503, why, retry_after: None }, peer, None, snapshot)
+    refuse(Denial::CouldNotDecide { status: 503, why, retry_after: None }, peer, snapshot)
 }
