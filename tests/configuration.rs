@@ -18,6 +18,11 @@ const RESTART: &[&str] = &[
     "serve.api.timeout",
     "serve.api.tls",
     "serve.api.socket",
+    "serve.grpc.host",
+    "serve.grpc.port",
+    "serve.grpc.timeout",
+    "serve.grpc.tls",
+    "serve.grpc.socket",
     "log.format",
     "cache",
 ];
@@ -190,7 +195,8 @@ impl Row {
             Some(value) => format!("`{value}`"),
         };
         let is_in = |list: &[&str]| list.iter().any(|p| under(&self.path, p));
-        let new = if NEW.iter().any(|n| self.path.ends_with(n)) { " **New.**" } else { "" };
+        let is_new = NEW.iter().any(|n| self.path.ends_with(n)) || under(&self.path, "serve.grpc");
+        let new = if is_new { " **New.**" } else { "" };
         let state = if is_in(WITHOUT_EFFECT) {
             " **No effect.**"
         } else if is_in(NOT_YET) {

@@ -1,7 +1,14 @@
 //! The fuzz targets' functions with random inputs, of the kind that reaches deep.
 
+use std::collections::HashMap;
+
+use envoy_types::pb::envoy::config::core::v3::address::Address as Kind;
+use envoy_types::pb::envoy::config::core::v3::{Address, HeaderMap, HeaderValue, SocketAddress};
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
+use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest};
 use proptest::prelude::{ProptestConfig, any, prop, prop_oneof, proptest};
 use proptest::strategy::Strategy;
+use prost::Message as _;
 
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
@@ -138,7 +145,78 @@ proptest! {
         fuzz::request(format!("GET\n/decisions\ngate\n{question}").as_bytes());
         fuzz::request(&bytes);
     }
+
+    #[test]
+    fn envoys_questions_are_understood_or_refused(
+        question in envoys_question(),
+        bytes in prop::collection::vec(any::<u8>(), 0..48),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let mut message = question.encode_to_vec();
+        fuzz::check(&message);
+        let at = at.index(message.len() + 1);
+        let end = (at + bytes.len()).min(message.len());
+        message.splice(at..end, bytes.iter().copied());
+        fuzz::check(&message);
+        fuzz::check(&bytes);
+    }
 }
+
+/// A question of pieces that mean something, in fields and messages that may be of the wrong kind.
+fn envoys_question() -> impl Strategy<Value = CheckRequest> {
+    let text = || text_of(QUESTION, 6);
+    let name = prop_oneof![
+        4 => prop::sample::select(FIELDS).prop_map(str::to_owned),
+        1 => text(),
+    ];
+    let headers = prop::collection::hash_map(name, text(), 0..6);
+    let line = (text(), text(), text(), text_of(PATH, 8));
+    (line, headers, any::<Vec<u8>>(), any::<bool>(), text()).prop_map(|(line, headers, body, raw, source)| {
+        let (method, scheme, host, path) = line;
+        let fields = headers.iter().map(|(key, value)| HeaderValue {
+            key: key.clone(),
+            value: String::new(),
+            raw_value: value.clone().into_bytes(),
+        });
+        let header_map = raw.then(|| HeaderMap { headers: fields.collect() });
+        let headers = if raw { HashMap::new() } else { headers };
+        let http = HttpRequest {
+            method,
+            scheme,
+            host,
+            path: format!("/{path}"),
+            headers,
+            header_map,
+            raw_body: body,
+            ..HttpRequest::default()
+        };
+        let address = SocketAddress { address: source, ..SocketAddress::default() };
+        let address = Address { address: Some(Kind::SocketAddress(address)) };
+        CheckRequest {
+            attributes: Some(AttributeContext {
+                source: Some(Peer { address: Some(address), ..Peer::default() }),
+                request: Some(Request { http: Some(http), ..Request::default() }),
+                ..AttributeContext::default()
+            }),
+        }
+    })
+}
+
+const FIELDS: &[&str] = &[
+    ":method",
+    ":scheme",
+    ":authority",
+    ":path",
+    "host",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "forwarded",
+    "x-envoy-auth-partial-body",
+    "origin",
+    "access-control-request-method",
+    "cookie",
+    "authorization",
+];
 
 #[test]
 fn inputs_that_were_once_taken_wrong() {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use anyhow::{Context as _, bail};
 use clap::builder::PossibleValuesParser;
-use okgate::gateway::{self, Asked};
+use okgate::gateway::{self, Asked, Source};
 use okgate::request::headers::HeaderFields;
 use okgate::request::{Headers as _, Origin, Part, Parts};
 
@@ -105,7 +105,9 @@ impl Request {
             headers: &self.headers,
             body: &[],
             peer: self.remote_ip,
+            source: Source::Unsaid,
             believed: true,
+            id: None,
         }
     }
 

@@ -3,13 +3,26 @@
 //! Each function takes any input at all and panics where okgate would be wrong. The targets run them under
 //! libFuzzer; `tests/fuzzed.rs` runs them with random inputs in every test run.
 
-use okgate::gateway::{Asked, DIALECTS};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use bytes::Bytes;
+use okgate::config::{self, Sources};
+use okgate::gateway::envoy_grpc::{Check, EnvoyGrpc};
+use okgate::gateway::{Asked, DIALECTS, Dialect as _, Source};
 use okgate::matcher::{Captures, Hits, Index, Pattern, Strategy};
 use okgate::pipeline::session::HeaderList;
+use okgate::pipeline::{Context, Reply, Shared};
 use okgate::request::headers::HeaderFields;
 use okgate::request::path::readings;
 use okgate::request::{AccessRequest, Origin, Part, Parts};
+use okgate::rule::Repository;
+use okgate::server::grpc;
+use okgate::server::live::Snapshot;
 use okgate::template::{Data, Engine, Options, Purpose, Template};
+use okgate::upstream::awc::Client;
 
 /// A pattern and, from the second line on, the URL to match: whatever compiles, matches the same with and
 /// without captures and through an index, and whatever does not says where.
@@ -134,22 +147,76 @@ pub fn request(input: &[u8]) {
         headers: &headers,
         body: input,
         peer: None,
+        source: Source::Unsaid,
         believed: true,
+        id: None,
     };
     for dialect in DIALECTS {
         let Ok(understood) = dialect.read(&asked) else { continue };
         let headers = understood.headers.as_ref().unwrap_or(&headers);
         let Ok(request) = AccessRequest::new(understood.parts, headers) else { continue };
-        for reading in request.readings() {
-            let (scheme, host, path) = (reading.scheme(), reading.host(), reading.path());
-            let shown = reading.text();
-            assert_eq!(format!("{scheme}://{host}{path}"), shown);
-            assert!(!scheme.is_empty() && !scheme.bytes().any(|b| b.is_ascii_uppercase()), "{shown:?}");
-            assert!(!host.is_empty() && !host.bytes().any(|b| b.is_ascii_uppercase()), "{shown:?}");
-            assert!(!host.contains(['/', '@', '?', '#', ' ', ',', '\\']), "{shown:?}");
-            assert_eq!(path.starts_with('/'), !request.raw_path().is_empty(), "{shown:?}");
-            assert!(!path.split('/').any(|segment| matches!(segment, "." | "..")), "{shown:?}");
-        }
+        canonical(&request);
         let _ = (request.url(), request.path(), request.headers().first("host"));
+    }
+}
+
+fn canonical(request: &AccessRequest<'_>) {
+    for reading in request.readings() {
+        let (scheme, host, path) = (reading.scheme(), reading.host(), reading.path());
+        let shown = reading.text();
+        assert_eq!(format!("{scheme}://{host}{path}"), shown);
+        assert!(!scheme.is_empty() && !scheme.bytes().any(|b| b.is_ascii_uppercase()), "{shown:?}");
+        assert!(!host.is_empty() && !host.bytes().any(|b| b.is_ascii_uppercase()), "{shown:?}");
+        assert!(!host.contains(['/', '@', '?', '#', ' ', ',', '\\']), "{shown:?}");
+        assert_eq!(path.starts_with('/'), !request.raw_path().is_empty(), "{shown:?}");
+        assert!(!path.split('/').any(|segment| matches!(segment, "." | "..")), "{shown:?}");
+    }
+}
+
+/// A message that may be Envoy's question: it is none, or it is one about a canonical request; and nothing passes
+/// where there is no rule.
+pub fn check(message: &[u8]) {
+    let Ok(check) = Check::read(message) else { return };
+    let Ok(asked) = check.asked(None, "id") else { return };
+    let asked = Asked { believed: true, ..asked };
+    let Ok(understood) = EnvoyGrpc.read(&asked) else { return };
+    let Ok(request) = AccessRequest::new(understood.parts, asked.headers) else { return };
+    canonical(&request);
+    asked.headers.all(&mut |name, value| {
+        assert!(!name.is_empty() && !name.starts_with(':') && !name.contains(char::is_uppercase), "{name:?}");
+        assert!(!value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "{name:?}");
+    });
+    let reply = NOTHING.with(|nothing| nothing.ask(message));
+    assert!((300..600).contains(&reply.status), "{}", reply.status);
+}
+
+thread_local! {
+    static NOTHING: Nothing = Nothing::new();
+}
+
+/// A server without rules.
+struct Nothing {
+    snapshot: Snapshot,
+    context: Context,
+    shared: Shared,
+}
+
+impl Nothing {
+    fn new() -> Self {
+        let loaded =
+            config::load(&Sources::default()).unwrap_or_else(|report| panic!("{:?}", report.to_lines()));
+        let (config, shared) = (Arc::new(loaded.config), Shared::new(0));
+        let engine = Repository::new(Arc::clone(&config), shared.clone()).reload().engine;
+        let context = Context::new(Rc::new(Client::new()));
+        Self { snapshot: Snapshot::new(engine, config), context, shared }
+    }
+
+    fn ask(&self, message: &[u8]) -> Reply {
+        let message = Bytes::copy_from_slice(message);
+        let decide = grpc::decide(&message, None, None, &self.snapshot, &self.context, &self.shared.bodies);
+        match pin!(decide).poll(&mut std::task::Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(reply)) => reply,
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -15,7 +15,11 @@ pub(super) fn check(documents: &Documents, report: &mut Report) {
     for finding in repositories(&documents.effective)
         .chain(fallback(&documents.effective))
         .chain(cors(&documents.effective))
-        .chain(socket(&documents.effective))
+        .chain(
+            ["/serve/api", "/serve/grpc"]
+                .into_iter()
+                .filter_map(|pointer| socket(&documents.effective, pointer)),
+        )
     {
         report.push(&documents.source_of(&finding.pointer), None, finding);
     }
@@ -81,18 +85,18 @@ fn cors(value: &Value) -> impl Iterator<Item = Finding> {
 }
 
 /// Whoever believes that their socket speaks TLS should know.
-fn socket(value: &Value) -> Option<Finding> {
-    let host = value.pointer("/serve/api/host").and_then(Value::as_str)?;
-    let tls =
-        value.pointer("/serve/api/tls").is_some_and(|tls| tls.as_object().is_some_and(|t| !t.is_empty()));
+fn socket(value: &Value, pointer: &str) -> Option<Finding> {
+    let listener = value.pointer(pointer)?;
+    let host = listener.get("host").and_then(Value::as_str)?;
+    let tls = listener.get("tls").is_some_and(|tls| tls.as_object().is_some_and(|t| !t.is_empty()));
     let path = host.strip_prefix("unix:")?;
     if !path.starts_with('/') {
         let message = "a unix socket is written `unix:` with an absolute path";
-        return Some(Finding::error("bad-format", "/serve/api/host", message));
+        return Some(Finding::error("bad-format", format!("{pointer}/host"), message));
     }
     tls.then(|| {
-        let message = "`serve.api.tls` cannot be used on a unix socket";
-        Finding::error("tls-on-a-socket", "/serve/api/tls", message)
+        let message = format!("`{}.tls` cannot be used on a unix socket", schema::dotted(pointer));
+        Finding::error("tls-on-a-socket", format!("{pointer}/tls"), message)
             .help("remove it; the socket's mode says who may connect")
     })
 }

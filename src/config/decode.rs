@@ -13,22 +13,22 @@ use crate::template;
 
 use super::check::allows_any_origin;
 use super::{
-    AccessRules, Answering, ClientTls, Config, Cors, EndpointConfig, HandlerConfig, Handlers, HttpClient,
-    Listener, Log, Reload, Serve, Stage, Tls, parse_bytes, parse_duration,
+    AccessRules, Answering, ClientTls, Config, Cors, EndpointConfig, Grpc, HandlerConfig, Handlers,
+    HttpClient, Listener, Log, Reload, Serve, Stage, Tls, parse_bytes, parse_duration,
 };
 
 /// Turns a configuration that the schema accepts, defaults filled in, into its types. The error names the
 /// part that the schema should not have let through.
 pub(super) fn config(
     value: &Value,
-    api_tls: Option<Tls>,
-    proxy_tls: Option<Tls>,
+    (api_tls, proxy_tls, grpc_tls): (Option<Tls>, Option<Tls>, Option<Tls>),
     client_tls: ClientTls,
     environment: &[(String, String)],
 ) -> Result<Config, &'static str> {
     Ok(Config {
         serve: Serve {
             api: listener(at(value, "/serve/api"), api_tls).ok_or("serve.api")?,
+            grpc: Some(grpc(value, grpc_tls).ok_or("serve.grpc")?),
             proxy: listener(at(value, "/serve/proxy"), proxy_tls).ok_or("serve.proxy")?,
             decisions: answering(at(value, "/serve/api"), &Answering::default()),
             endpoints: endpoints(at(value, "/serve/api")).ok_or("serve.api.endpoints")?,
@@ -92,6 +92,28 @@ fn bytes(value: &Value) -> Option<usize> {
         Value::String(text) => parse_bytes(text),
         number => usize::try_from(whole(number)?).ok(),
     }
+}
+
+/// What is set here, or the default. Whether any of it is set, the sources know.
+fn grpc(value: &Value, tls: Option<Tls>) -> Option<Grpc> {
+    let (own, api) = (at(value, "/serve/grpc"), at(value, "/serve/api"));
+    let timeout = |pointer: &str| duration(own, pointer);
+    Some(Grpc {
+        listener: Listener {
+            host: get(own, "/host")?,
+            port: u16::try_from(whole(at(own, "/port"))?).ok()?,
+            socket_mode: socket_mode(own),
+            max_header_bytes: usize::MAX,
+            read_timeout: timeout("/timeout/read")?,
+            // Like that of `serve.api`, which nothing looks at yet.
+            write_timeout: Duration::MAX,
+            idle_timeout: timeout("/timeout/idle")?,
+            tls,
+            cors: Cors::default(),
+        },
+        answering: answering(own, &answering(api, &Answering::default())),
+        max_message_bytes: bytes(at(own, "/max_message_bytes"))?,
+    })
 }
 
 fn listener(value: &Value, tls: Option<Tls>) -> Option<Listener> {

@@ -45,12 +45,16 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     check::check(&documents, &mut report);
     let api = tls::read(&documents, "/serve/api", &mut report);
     let proxy = tls::read(&documents, "/serve/proxy", &mut report);
+    let grpc = tls::read(&documents, "/serve/grpc", &mut report);
     let client = tls::read_client(&documents, &mut report);
     if report.errors() > 0 {
         return Err(report);
     }
-    match decode::config(&documents.effective, api, proxy, client, &sources.environment) {
-        Ok(config) => Ok(Loaded { config, report, documents }),
+    match decode::config(&documents.effective, (api, proxy, grpc), client, &sources.environment) {
+        Ok(mut config) => {
+            config.serve.grpc = config.serve.grpc.filter(|_| documents.is_set("/serve/grpc"));
+            Ok(Loaded { config, report, documents })
+        }
         Err(part) => {
             let pointer = format!("/{}", part.replace('.', "/"));
             let finding = Finding::error("invalid", pointer.clone(), format!("{} is not valid", quote(part)));

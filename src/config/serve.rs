@@ -13,10 +13,23 @@ pub struct Serve {
     pub api: Listener,
     /// `serve.proxy`
     pub proxy: Listener,
+    /// `serve.grpc`: where Envoy asks over gRPC, if it does.
+    pub grpc: Option<Grpc>,
     /// How `/decisions` is answered.
     pub decisions: Answering,
     /// `serve.api.endpoints`: where gateways ask beside `/decisions`.
     pub endpoints: Vec<EndpointConfig>,
+}
+
+/// `serve.grpc`
+#[derive(Debug, Clone)]
+pub struct Grpc {
+    /// Where it listens.
+    pub listener: Listener,
+    /// How Envoy is answered: by its own settings, where it has some, else by those of the API.
+    pub answering: Answering,
+    /// The longest question, in bytes.
+    pub max_message_bytes: usize,
 }
 
 /// A path at which a gateway asks, and how it is answered.

@@ -22,6 +22,11 @@ const NEVER_SENT: &[&str] = &[
     "upgrade",
 ];
 
+/// Whether a header may be handed to a gateway.
+pub(super) fn is_sent(name: &HeaderName) -> bool {
+    !NEVER_SENT.contains(&name.as_str())
+}
+
 /// A yes, with the headers that the upstream shall see.
 pub struct Yes<'y> {
     grant: Grant,
@@ -30,6 +35,8 @@ pub struct Yes<'y> {
     emit_empty: bool,
     /// What was asked, where the answer names it.
     pub event: Option<&'y Event>,
+    /// The decision's id, where the answer names it.
+    pub id: Option<&'y str>,
 }
 
 impl<'y> Yes<'y> {
@@ -38,9 +45,9 @@ impl<'y> Yes<'y> {
         strip: &'y [HeaderName],
         removable: &'y [HeaderName],
         emit_empty: bool,
-        event: Option<&'y Event>,
+        (event, id): (Option<&'y Event>, Option<&'y str>),
     ) -> Self {
-        Self { grant, strip, removable, emit_empty, event }
+        Self { grant, strip, removable, emit_empty, event, id }
     }
 
     /// Who is calling.
@@ -67,7 +74,7 @@ impl<'y> Yes<'y> {
     /// The headers that have a value.
     pub fn into_headers(self) -> Vec<(HeaderName, HeaderValue)> {
         let mut headers = self.grant.into_headers();
-        headers.retain(|(name, _)| !NEVER_SENT.contains(&name.as_str()));
+        headers.retain(|(name, _)| is_sent(name));
         headers
     }
 
@@ -87,7 +94,7 @@ impl<'y> Yes<'y> {
     }
 
     fn is_absent(&self, name: &HeaderName) -> bool {
-        !NEVER_SENT.contains(&name.as_str()) && self.grant.headers().get(name.as_str()).is_none()
+        is_sent(name) && self.grant.headers().get(name.as_str()).is_none()
     }
 }
 
@@ -101,6 +108,8 @@ pub struct No<'n> {
     pub status: Option<u16>,
     /// What was asked, where the answer names it.
     pub event: Option<&'n Event>,
+    /// The decision's id, where the answer names it.
+    pub id: Option<&'n str>,
 }
 
 /// The status that the answer would have had.

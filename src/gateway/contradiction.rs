@@ -1,7 +1,7 @@
 //! Contradictions: what a `strict` endpoint does not answer, because one of two things that were said about
 //! a request is false and it cannot be known which.
 
-use super::trust::Hops;
+use super::trust::{Hops, first_hop};
 use super::{Asked, Trust};
 use crate::request::{Client, Headers, Parts};
 
@@ -14,6 +14,10 @@ const SAID: &[&str] = &[
     "x-original-method",
     "x-original-url",
     "x-original-uri",
+    ":method",
+    ":scheme",
+    ":authority",
+    ":path",
 ];
 
 /// The first contradiction between what a dialect understood and all that was said; its text is for the log
@@ -28,10 +32,10 @@ pub(super) fn contradiction(asked: &Asked<'_>, parts: &Parts<'_>, trust: &Trust)
     let is_scheme = |value: &[u8]| value.eq_ignore_ascii_case(parts.scheme.value.as_bytes());
     let is_host = |value: &[u8]| value.eq_ignore_ascii_case(parts.host.value.as_bytes());
     let is_uri = |value: &[u8]| is_uri(value, parts);
-    agree(headers, &["x-forwarded-method", "x-original-method"], is_method)?;
-    agree(headers, &["x-forwarded-proto"], is_scheme)?;
-    agree(headers, &["x-forwarded-host"], is_host)?;
-    agree(headers, &["x-forwarded-uri", "x-original-uri"], is_uri)?;
+    agree(headers, &["x-forwarded-method", "x-original-method", ":method"], is_method)?;
+    agree(headers, &["x-forwarded-proto", ":scheme"], is_scheme)?;
+    agree(headers, &["x-forwarded-host", ":authority"], is_host)?;
+    agree(headers, &["x-forwarded-uri", "x-original-uri", ":path"], is_uri)?;
     agree(headers, &["x-original-url"], |value| {
         let prefix = format!("{}://{}", parts.scheme.value, parts.host.value);
         let split = value.split_at_checked(prefix.len());
@@ -89,14 +93,15 @@ fn is_uri(value: &[u8], parts: &Parts<'_>) -> bool {
 
 /// `X-Forwarded-For` and `Forwarded` lead to the same client, and to some.
 fn client(asked: &Asked<'_>, parts: &Parts<'_>, trust: &Trust) -> Result<(), String> {
-    if parts.client == Client::Found(None) && asked.peer.is_some() {
+    if parts.client == Client::Found(None) && first_hop(asked).is_some() {
         return Err("a hop on the way from the client has no address".to_owned());
     }
     let (legacy, standard) = (Hops::x_forwarded_for(asked.headers), Hops::forwarded(asked.headers));
     if legacy.is_empty() || standard.is_empty() {
         return Ok(());
     }
-    if trust.walk(asked.peer, &legacy) == trust.walk(asked.peer, &standard) {
+    let first = first_hop(asked);
+    if !trust.believes(first) || trust.walk(first, &legacy) == trust.walk(first, &standard) {
         return Ok(());
     }
     Err("`x-forwarded-for` and `forwarded` name two clients".to_owned())

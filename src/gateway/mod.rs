@@ -11,6 +11,7 @@ mod answer;
 mod aws_lambda;
 mod contradiction;
 mod endpoint;
+pub mod envoy_grpc;
 mod envoy_http;
 mod forwarded;
 mod ingress_nginx;
@@ -26,7 +27,7 @@ pub use self::answer::{No, Yes};
 pub use self::aws_lambda::Event;
 pub use self::endpoint::Endpoint;
 pub use self::statuses::Statuses;
-pub use self::trust::Trust;
+pub use self::trust::{Source, Trust};
 use crate::pipeline::{Detail, Reply};
 use crate::request::headers::HeaderFields;
 use crate::request::{Headers, Parts};
@@ -50,8 +51,12 @@ pub struct Asked<'r> {
     pub body: &'r [u8],
     /// The other end of the connection; none behind a unix socket.
     pub peer: Option<IpAddr>,
+    /// The other end of the gateway's own connection, where the gateway says so apart from header fields.
+    pub source: Source,
     /// Whether what the peer says about other people's requests is believed.
     pub believed: bool,
+    /// What the answer and the log call the decision, where they do.
+    pub id: Option<&'r str>,
 }
 
 #[cfg(test)]
@@ -67,7 +72,9 @@ impl<'r> Asked<'r> {
             headers,
             body: &[],
             peer: None,
+            source: Source::Unsaid,
             believed: true,
+            id: None,
         }
     }
 }
@@ -113,7 +120,7 @@ pub trait Dialect: Sync {
     fn refuse(&self, no: No<'_>) -> Reply;
 }
 
-/// Every dialect, in the order of the documentation.
+/// Every dialect of `serve.api.endpoints`, in the order of the documentation.
 pub const DIALECTS: &[&dyn Dialect] = &[
     &oathkeeper::Oathkeeper,
     &forwarded::Forwarded,

@@ -37,7 +37,7 @@ fn replies(denial: &Denial) -> Vec<Reply> {
 
 fn refused(endpoint: &Endpoint, denial: &Denial, reply: Reply) -> Reply {
     let refusal = Refusal { denial: denial.clone(), stage: None, subject: Arc::from(""), reply };
-    endpoint.refuse(refusal, None)
+    endpoint.refuse(refusal, None, None)
 }
 
 fn endpoint(dialect: &'static dyn Dialect, settings: &Answering) -> Endpoint {
@@ -303,7 +303,7 @@ fn granted(id: &str, settings: &Answering, rule: &Value, identity: &[&'static st
     let identity: Vec<HeaderName> = identity.iter().map(|name| HeaderName::from_static(name)).collect();
     let endpoint = Endpoint::new("/auth", dialect(id).unwrap(), settings, &identity);
     let event = Event { resource: "arn".to_owned(), simple: true };
-    endpoint.grant(decision.outcome.unwrap(), Some(&event))
+    endpoint.grant(decision.outcome.unwrap(), Some(&event), None)
 }
 
 fn names(reply: &Reply) -> Vec<String> {
@@ -365,8 +365,11 @@ fn all_values_of_a_header_arrive_but_for_oathkeepers_dialect_which_knows_the_fir
         let answer = json!({"subject": "guest", "header": {"X-Two": ["a", "b"], "X-User": ["alice"]}});
         trial.fetch.answer("http://h.test/", 200, answer.to_string());
         let decision = run(trial.ask(&Ask::default()));
-        let reply =
-            endpoint(dialect(id).unwrap(), &Answering::default()).grant(decision.outcome.unwrap(), None);
+        let reply = endpoint(dialect(id).unwrap(), &Answering::default()).grant(
+            decision.outcome.unwrap(),
+            None,
+            None,
+        );
         assert_eq!(names(&reply), want, "{id}");
     }
 }
@@ -381,8 +384,11 @@ fn what_a_later_mutator_takes_back_is_named_all_the_same() {
         let trial = Trial::good(&config, &json!({"mutators": [header, hydrator]}));
         trial.fetch.answer("http://h.test/", 200, r#"{"subject": "guest"}"#);
         let decision = run(trial.ask(&Ask::default()));
-        let reply =
-            endpoint(dialect(id).unwrap(), &Answering::default()).grant(decision.outcome.unwrap(), None);
+        let reply = endpoint(dialect(id).unwrap(), &Answering::default()).grant(
+            decision.outcome.unwrap(),
+            None,
+            None,
+        );
         assert_eq!(names(&reply), [want], "{id}");
     }
 }

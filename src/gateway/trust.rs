@@ -57,14 +57,22 @@ impl Trust {
     /// `X-Forwarded-For` and `Forwarded` (RFC 7239) the first that is there counts.
     pub fn client(&self, asked: &Asked<'_>) -> Client {
         if *self == Self::Everybody {
-            return Client::Peer;
+            return match asked.source {
+                Source::Unsaid => Client::Peer,
+                Source::Address(source) => Client::Found(Some(source)),
+                Source::Nameless => Client::Found(None),
+            };
         }
         if !self.believes(asked.peer) {
             return Client::Found(asked.peer);
         }
+        let first = first_hop(asked);
+        if !self.believes(first) {
+            return Client::Found(first);
+        }
         let hops = Hops::x_forwarded_for(asked.headers);
         let hops = if hops.is_empty() { Hops::forwarded(asked.headers) } else { hops };
-        Client::Found(self.walk(asked.peer, &hops))
+        Client::Found(self.walk(first, &hops))
     }
 
     /// From the trusted peer towards the client. A hop that gives no address ends it without one: that of
@@ -80,6 +88,27 @@ impl Trust {
         }
         client
     }
+}
+
+/// Where the way towards the client begins: behind the gateway, where it says who is there.
+pub(super) fn first_hop(asked: &Asked<'_>) -> Option<IpAddr> {
+    match asked.source {
+        Source::Unsaid => asked.peer,
+        Source::Address(source) => Some(source),
+        Source::Nameless => None,
+    }
+}
+
+/// Who is at the other end of the gateway's own connection, where the gateway says so apart from header fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Source {
+    /// It does not.
+    #[default]
+    Unsaid,
+    /// Somebody with this address.
+    Address(IpAddr),
+    /// Somebody behind a unix socket, or in the gateway itself.
+    Nameless,
 }
 
 fn network(text: &str) -> Option<IpNet> {

@@ -17,8 +17,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, timeout_at};
 
-pub use room::BodyRoom;
-use room::Place;
+pub use room::{BodyRoom, Place};
 
 /// The longest body that is kept.
 pub const SHORT: usize = 64 * 1024;

@@ -135,8 +135,8 @@ fn json_reply(status: u16, body: Vec<u8>) -> Reply {
 fn ready(snapshot: &Snapshot, live: &Live) -> Reply {
     let status = live.status();
     let failing = status.failing(&live.remote);
-    let has_rules = snapshot.engine.rules().valid().next().is_some();
-    if has_rules && !status.waits() {
+    let has_rules = snapshot.has_rules();
+    if live.is_ready(snapshot) {
         if failing.is_empty() {
             return ok(&json!({"status": "ok"}));
         }

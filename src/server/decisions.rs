@@ -8,12 +8,12 @@ use actix_web::dev::RequestHead;
 use actix_web::http::Version;
 use actix_web::http::header::HOST;
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::{Level, enabled, info, warn};
 
 use super::headers::RequestHeaders;
 use super::live::Snapshot;
-use crate::gateway::{Asked, Endpoint, Event, Understood};
+use crate::gateway::{Asked, Endpoint, Event, Source, Understood};
 use crate::pipeline::{Context, Decision, Denial, Detail, Reply};
 use crate::request::body::Opened;
 use crate::request::{AccessRequest, Body, Headers, Parts};
@@ -46,7 +46,9 @@ pub async fn decide(
         headers: &headers,
         body: own_body.as_deref().unwrap_or_default(),
         peer: head.peer_addr.map(|a| a.ip()),
+        source: Source::Unsaid,
         believed: false,
+        id: None,
     };
     let read = if has_two_hosts(head, host) {
         let why = Detail::id("contradiction").log("the question names two hosts as its own");
@@ -54,24 +56,46 @@ pub async fn decide(
     } else {
         endpoint.read(asked)
     };
+    let body = body.filter(|_| own_body.is_none());
+    answer(&asked, read, body, None, endpoint, snapshot, context).await
+}
+
+/// Decides on what was asked, with the client's body, and before the deadline, if there is one.
+pub(super) async fn answer(
+    asked: &Asked<'_>,
+    read: Result<Understood<'_>, Denial>,
+    body: Option<&Body>,
+    deadline: Option<Instant>,
+    endpoint: &Endpoint,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Reply {
     let Understood { parts, headers: own_headers, event } = match read {
         Ok(understood) => understood,
         Err(denial) => {
-            return refuse_unread(Parts::unknown(host, asked.peer), denial, None, &asked, endpoint, snapshot);
+            let parts = Parts::unknown(asked.host, asked.peer);
+            return refuse_unread(parts, denial, None, asked, endpoint, snapshot);
         }
     };
-    let client_headers: &dyn Headers = own_headers.as_ref().map_or(&headers, |own| own);
+    let client_headers: &dyn Headers = own_headers.as_ref().map_or(asked.headers, |own| own);
     let access = match AccessRequest::new(parts.clone(), client_headers) {
-        Ok(access) if own_body.is_some() => access,
         Ok(access) => access.with_body(body),
         Err(error) => {
             let denial = Denial::BadRequest { why: Detail::id("unreadable-path").public(error.to_string()) };
-            return refuse_unread(parts, denial, event.as_ref(), &asked, endpoint, snapshot);
+            return refuse_unread(parts, denial, event.as_ref(), asked, endpoint, snapshot);
         }
     };
-    let decision = snapshot.engine.decide(&access, context).await;
-    log(&access, &decision);
-    put(decision, event.as_ref(), endpoint)
+    let decide = snapshot.engine.decide(&access, context);
+    let decision = match deadline {
+        None => decide.await,
+        Some(deadline) => timeout_at(deadline, decide).await.unwrap_or_else(|_| {
+            let why = Detail::id("deadline-passed");
+            let denial = Denial::CouldNotDecide { status: 504, why, retry_after: None };
+            snapshot.engine.refuse_unread(denial, &access)
+        }),
+    };
+    log(asked, &access, &decision);
+    put(decision, event.as_ref(), asked, endpoint)
 }
 
 /// Several fields `Host` (RFC 9112 section 3.2), or over HTTP/2 one beside another `:authority` (RFC 9113
@@ -98,7 +122,7 @@ async fn question(endpoint: &Endpoint, body: Option<&Body>) -> Option<Bytes> {
 }
 
 /// A request that cannot be understood: refused in the shape that the error handlers give it.
-fn refuse_unread(
+pub(super) fn refuse_unread(
     mut parts: Parts<'_>,
     denial: Denial,
     event: Option<&Event>,
@@ -112,19 +136,19 @@ fn refuse_unread(
         return Reply { status: 400, headers: Vec::new(), body: Bytes::new() };
     };
     let decision = snapshot.engine.refuse_unread(denial, &access);
-    log(&access, &decision);
-    put(decision, event, endpoint)
+    log(asked, &access, &decision);
+    put(decision, event, asked, endpoint)
 }
 
-fn put(decision: Decision, event: Option<&Event>, endpoint: &Endpoint) -> Reply {
+fn put(decision: Decision, event: Option<&Event>, asked: &Asked<'_>, endpoint: &Endpoint) -> Reply {
     match decision.outcome {
-        Ok(grant) => endpoint.grant(grant, event),
-        Err(refusal) => endpoint.refuse(refusal, event),
+        Ok(grant) => endpoint.grant(grant, event, asked.id),
+        Err(refusal) => endpoint.refuse(refusal, event, asked.id),
     }
 }
 
 /// One line per decision. Without query: it may hold a token.
-fn log(request: &AccessRequest<'_>, decision: &Decision) {
+fn log(asked: &Asked<'_>, request: &AccessRequest<'_>, decision: &Decision) {
     let denial = decision.outcome.as_ref().err().map(|refusal| &refusal.denial);
     let fault = denial.is_some_and(|denial| {
         matches!(
@@ -141,6 +165,7 @@ fn log(request: &AccessRequest<'_>, decision: &Decision) {
     match &decision.outcome {
         Ok(grant) => info!(
             decision.granted = true,
+            decision.id = asked.id,
             http.method = request.method(),
             http.url = url,
             client.address = client,
@@ -158,6 +183,7 @@ fn log(request: &AccessRequest<'_>, decision: &Decision) {
                 ($log:ident) => {
                     $log!(
                         decision.granted = false,
+                        decision.id = asked.id,
                         decision.outcome = refusal.denial.outcome(),
                         decision.reason = detail.map(|d| d.id),
                         decision.detail = detail.and_then(|d| d.log.as_deref()),

@@ -140,7 +140,8 @@ pub fn add(
             Ok((server, vec![format!("unix:{}", path.display())]))
         }
         Address::Tcp(host, port) => {
-            let tls = listener.tls.as_ref().map(acceptor).transpose().map_err(Fault::Tls)?;
+            let tls =
+                listener.tls.as_ref().map(|tls| acceptor(tls, PROTOCOLS)).transpose().map_err(Fault::Tls)?;
             let scheme = if tls.is_some() { "https" } else { "http" };
             let bound = bind(host, *port)?;
             let addresses = bound.iter().map(|b| Ok(format!("{scheme}://{}", b.local_addr()?)));
@@ -218,8 +219,12 @@ async fn encrypted(
     Ok((Fitting::new(io), protocol, peer))
 }
 
-/// An acceptor for a certificate chain and its key: TLS 1.2 and later, Mozilla's intermediate ciphers.
-fn acceptor(tls: &Tls) -> Result<SslAcceptor, openssl::error::ErrorStack> {
+/// An acceptor for a certificate chain and its key: TLS 1.2 and later, Mozilla's intermediate ciphers. What is
+/// spoken over it, as ALPN lists it.
+pub(super) fn acceptor(
+    tls: &Tls,
+    protocols: &'static [u8],
+) -> Result<SslAcceptor, openssl::error::ErrorStack> {
     let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     let chain = X509::stack_from_pem(&tls.cert)?;
     let mut certificates = chain.into_iter();
@@ -232,12 +237,12 @@ fn acceptor(tls: &Tls) -> Result<SslAcceptor, openssl::error::ErrorStack> {
     acceptor.set_private_key(PKey::private_key_from_pem(tls.key.expose())?.as_ref())?;
     acceptor.check_private_key()?;
     acceptor
-        .set_alpn_select_callback(|_, offered| select_next_proto(PROTOCOLS, offered).ok_or(AlpnError::NOACK));
+        .set_alpn_select_callback(|_, offered| select_next_proto(protocols, offered).ok_or(AlpnError::NOACK));
     Ok(acceptor.build())
 }
 
 /// Listens on all addresses of a host.
-fn bind(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
+pub(super) fn bind(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
     let mut bound = Vec::new();
     let mut failed = None;
     for address in (host, port).to_socket_addrs()? {
@@ -264,7 +269,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Listens on a unix socket that only those may use whom `mode` lets. What another server left behind is
 /// removed; what one is still using, or what is no socket, is not.
-fn bind_socket(path: &Path, mode: u32) -> io::Result<UnixListener> {
+pub(super) fn bind_socket(path: &Path, mode: u32) -> io::Result<UnixListener> {
     match std::fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"));

@@ -8,6 +8,7 @@ use http::HeaderName;
 
 use super::status::Status;
 use crate::config::Config;
+use crate::gateway::envoy_grpc::EnvoyGrpc;
 use crate::gateway::{self, Endpoint};
 use crate::pipeline::cors::Policy;
 use crate::pipeline::{Engine, Shared};
@@ -26,6 +27,8 @@ pub struct Snapshot {
     pub(super) cors: Policy,
     /// Where gateways ask; the last one is `/decisions`.
     pub(super) endpoints: Vec<Endpoint>,
+    /// How Envoy is answered over gRPC.
+    pub(super) grpc: Endpoint,
     /// Key sets whose public halves `/.well-known/jwks.json` shows.
     pub jwks_urls: Vec<String>,
 }
@@ -40,8 +43,16 @@ impl Snapshot {
         };
         let configured = serve.endpoints.iter().filter_map(|e| endpoint(&e.path, &e.dialect, &e.answering));
         let endpoints = configured.chain(endpoint(DECISIONS, "oathkeeper", &serve.decisions)).collect();
+        // Where a reload took it out of the configuration, its listener is still there.
+        let answering = serve.grpc.as_ref().map_or(&serve.decisions, |grpc| &grpc.answering);
+        let grpc = Endpoint::new("", &EnvoyGrpc, answering, &identity);
         let jwks_urls = jwks_urls(&engine, &config);
-        Self { cors: Policy::new(&config.serve.api.cors), endpoints, engine, config, jwks_urls }
+        Self { cors: Policy::new(&config.serve.api.cors), endpoints, grpc, engine, config, jwks_urls }
+    }
+
+    /// Whether there is a rule to decide by.
+    pub(super) fn has_rules(&self) -> bool {
+        self.engine.rules().valid().next().is_some()
     }
 }
 
@@ -116,6 +127,11 @@ impl Live {
     /// What is told about where the rules come from.
     pub(super) fn status(&self) -> Arc<Status> {
         self.status.load_full()
+    }
+
+    /// Whether there is a rule to decide by, and every source that was there at start has been read once.
+    pub(super) fn is_ready(&self, snapshot: &Snapshot) -> bool {
+        snapshot.has_rules() && !self.status.load().waits()
     }
 
     /// Sets what is told about where the rules come from.

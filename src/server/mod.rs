@@ -7,6 +7,7 @@ mod api;
 mod body;
 pub mod decisions;
 mod fields;
+pub mod grpc;
 mod headers;
 mod listen;
 pub mod live;

@@ -9,7 +9,7 @@ use tracing_appender::non_blocking::ErrorCounter;
 use super::live::{Live, Snapshot};
 use super::log::Levels;
 use super::status::Status;
-use crate::config::{self, Config, Sources};
+use crate::config::{self, Config, Listener, Sources};
 use crate::diagnostic::{Report, Severity};
 use crate::rule::Repository;
 use crate::rule::pace;
@@ -219,15 +219,23 @@ fn warn_of_dropped_lines(now: usize, before: &mut usize) {
 
 /// Listeners, log output and the cache are set up once.
 fn warn_of_restart(before: &Config, after: &Config) {
-    let (old, new) = (&before.serve.api, &after.serve.api);
-    let listener = old.host != new.host
-        || old.port != new.port
-        || old.read_timeout != new.read_timeout
-        || old.idle_timeout != new.idle_timeout
-        || old.tls.as_ref().map(|t| &t.cert) != new.tls.as_ref().map(|t| &t.cert);
+    let differ = |old: &Listener, new: &Listener| {
+        old.host != new.host
+            || old.port != new.port
+            || old.read_timeout != new.read_timeout
+            || old.idle_timeout != new.idle_timeout
+            || old.tls.as_ref().map(|t| &t.cert) != new.tls.as_ref().map(|t| &t.cert)
+    };
+    let listener = differ(&before.serve.api, &after.serve.api);
+    let grpc = match (&before.serve.grpc, &after.serve.grpc) {
+        (Some(old), Some(new)) => differ(&old.listener, &new.listener),
+        (old, new) => old.is_some() != new.is_some(),
+    };
     let log = before.log.format != after.log.format;
     let cache = before.cache_max_bytes != after.cache_max_bytes;
-    for (changed, key) in [(listener, "serve.api"), (log, "log.format"), (cache, "cache")] {
+    for (changed, key) in
+        [(listener, "serve.api"), (grpc, "serve.grpc"), (log, "log.format"), (cache, "cache")]
+    {
         if changed {
             warn!(config.key = key, "a change of this section takes effect after a restart");
         }

@@ -15,7 +15,7 @@ use super::listen::{Address, Fault};
 use super::live::{Live, Snapshot};
 use super::reload::{Reloader, log_report};
 use super::status::Status;
-use super::{listen, log};
+use super::{grpc, listen, log};
 use crate::config::{self, Loaded, Sources};
 use crate::diagnostic::Report;
 use crate::gateway::Trust;
@@ -119,6 +119,12 @@ fn warn_of_openness(config: &config::Config) {
              they ask about; list the addresses of your gateways"
         );
     }
+    if serve.grpc.as_ref().is_some_and(|grpc| grpc.answering.trust == Trust::Everybody) {
+        warn!(
+            "`serve.grpc.trusted_proxies` is not set: everybody who reaches the gRPC listener is believed which \
+             request they ask about; list the addresses of your gateways"
+        );
+    }
 }
 
 async fn serve(
@@ -127,33 +133,48 @@ async fn serve(
     outbound: Arc<Outbound>,
     waker: Waker,
 ) -> Result<(), StartError> {
-    let listener = &config.serve.api;
     let make = move || {
         let context = Context::new(Rc::new(Client::with(Arc::clone(&outbound))));
         Rc::new(Worker { live: Arc::clone(&live), context })
     };
     let server = Server::build().disable_signals().shutdown_timeout(DRAIN_SECONDS);
-    let address = Address::of(listener);
-    let (server, addresses) = listen::add(server, listener, &address, make).map_err(|fault| match fault {
-        Fault::Address(error) => listen_error(&address, &error),
-        Fault::Tls(error) => StartError::Tls { name: "api", reason: error.to_string() },
-    })?;
+    let api = &config.serve.api;
+    let address = Address::of(api);
+    let (mut server, addresses) = listen::add(server, api, &address, make.clone())
+        .map_err(|fault| not_listening("api", &address, fault))?;
     listen::announce("api", &addresses);
+    let mut sockets = vec![address];
+    if let Some(grpc) = &config.serve.grpc {
+        let address = Address::of(&grpc.listener);
+        let (with_grpc, addresses) = grpc::add(server, &grpc.listener, &address, make)
+            .map_err(|fault| not_listening("grpc", &address, fault))?;
+        listen::announce("grpc", &addresses);
+        sockets.push(address);
+        server = with_grpc;
+    }
     let server = server.run();
     rt::spawn(follow_signals(server.handle(), waker)?);
     let outcome = server.await;
-    if let Address::Socket(path) = &address {
-        // Another server may have taken its place already, or nobody may remove it.
-        let _ = std::fs::remove_file(path);
+    for address in &sockets {
+        if let Address::Socket(path) = address {
+            // Another server may have taken its place already, or nobody may remove it.
+            let _ = std::fs::remove_file(path);
+        }
     }
     outcome?;
     info!("ended");
     Ok(())
 }
 
-fn listen_error(address: &Address, error: &io::Error) -> StartError {
+fn not_listening(name: &'static str, address: &Address, fault: Fault) -> StartError {
+    let error = match fault {
+        Fault::Address(error) => error,
+        Fault::Tls(error) => return StartError::Tls { name, reason: error.to_string() },
+    };
     let taken = match address {
-        Address::Tcp(..) => "the port is taken; stop the program that has it or set another `serve.api.port`",
+        Address::Tcp(..) => {
+            &*format!("the port is taken; stop the program that has it or set another `serve.{name}.port`")
+        }
         Address::Socket(_) => "another program listens there",
     };
     let reason = match (error.kind(), address) {
@@ -163,7 +184,7 @@ fn listen_error(address: &Address, error: &io::Error) -> StartError {
         }
         _ => error.to_string(),
     };
-    StartError::Listen { name: "api", address: address.to_string(), reason }
+    StartError::Listen { name, address: address.to_string(), reason }
 }
 
 /// SIGTERM and SIGINT end the server after the requests under way, SIGHUP reloads.

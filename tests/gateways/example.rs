@@ -17,8 +17,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A folder of `examples/`, and how what is in it is started. Each port stands in it for one thing only.
 pub struct Example {
     pub name: &'static str,
-    /// The gateway's port as the files have it; the upstream's and okgate's are the next two.
+    /// The folder.
+    folder: &'static str,
+    /// The gateway's port as the files have it.
     port: u16,
+    /// The upstream's; okgate's are the next two.
+    upstream: u16,
     /// Program and arguments, from the root of the repository. The last one is the gateway.
     programs: &'static [&'static [&'static str]],
     /// What this gateway makes of okgate's 404.
@@ -28,13 +32,17 @@ pub struct Example {
 pub const EXAMPLES: &[Example] = &[
     Example {
         name: "nginx",
+        folder: "nginx",
         port: 18080,
+        upstream: 18081,
         programs: &[&["nginx", "-p", "examples/nginx", "-c", "nginx.conf", "-e", "stderr"]],
         unmatched: 403,
     },
     Example {
         name: "traefik",
+        folder: "traefik",
         port: 28080,
+        upstream: 28081,
         programs: &[
             &["python3", "examples/upstream/echo.py", "28081"],
             &["traefik", "--configFile=examples/traefik/traefik.yaml"],
@@ -43,7 +51,9 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         name: "caddy",
+        folder: "caddy",
         port: 38080,
+        upstream: 38081,
         programs: &[
             &["python3", "examples/upstream/echo.py", "38081"],
             &["caddy", "run", "--config", "examples/caddy/Caddyfile", "--adapter", "caddyfile"],
@@ -52,7 +62,9 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         name: "envoy",
+        folder: "envoy",
         port: 48080,
+        upstream: 48081,
         programs: &[
             &["python3", "examples/upstream/echo.py", "48081"],
             &["envoy", "-c", "examples/envoy/envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1"],
@@ -60,8 +72,21 @@ pub const EXAMPLES: &[Example] = &[
         unmatched: 404,
     },
     Example {
+        name: "envoy-grpc",
+        folder: "envoy",
+        port: 48084,
+        upstream: 48081,
+        programs: &[
+            &["python3", "examples/upstream/echo.py", "48081"],
+            &["envoy", "-c", "examples/envoy/grpc.yaml", "--use-dynamic-base-id", "--concurrency", "1"],
+        ],
+        unmatched: 404,
+    },
+    Example {
         name: "haproxy",
+        folder: "haproxy",
         port: 58080,
+        upstream: 58081,
         programs: &[
             &["python3", "examples/upstream/echo.py", "58081"],
             &["haproxy", "-db", "-f", "examples/haproxy/haproxy.cfg"],
@@ -70,7 +95,9 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         name: "openresty",
+        folder: "openresty",
         port: 19080,
+        upstream: 19081,
         programs: &[
             &["python3", "examples/upstream/echo.py", "19081"],
             &["nginx", "-p", "examples/openresty", "-c", "nginx.conf", "-e", "stderr"],
@@ -122,15 +149,17 @@ impl Setup {
     fn try_start(example: &'static Example) -> io::Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let dir = tempfile::Builder::new().prefix("okgate-gateway-").tempdir()?;
-        let [gateway, upstream, okgate] = ports::free()?;
-        let own = [gateway, upstream, okgate].map(|port| port.to_string());
-        let written = [example.port, example.port + 1, example.port + 2].map(|port| port.to_string());
+        let own: [u16; 4] = ports::free()?;
+        let [gateway, ..] = own;
+        let own = own.map(|port| port.to_string());
+        let first = example.upstream;
+        let written = [example.port, first, first + 1, first + 2].map(|port| port.to_string());
         let adapt = |text: &str| {
             let paths = text.replace("/tmp/okgate-example", &dir.path().join("run").to_string_lossy());
             written.iter().zip(&own).fold(paths, |text, (written, own)| text.replace(written, own))
         };
         for folder in
-            [&format!("examples/{}", example.name), "examples/demo-keys", "examples/upstream", "rules"]
+            [&format!("examples/{}", example.folder), "examples/demo-keys", "examples/upstream", "rules"]
         {
             copy(&root.join(folder), &dir.path().join(folder), &adapt)?;
         }
@@ -140,7 +169,7 @@ impl Setup {
             command.args(args).current_dir(dir.path()).stdin(Stdio::null());
             Process::start(command.stdout(log.try_clone()?).stderr(log))
         };
-        let config = format!("examples/{}/config.yaml", example.name);
+        let config = format!("examples/{}/config.yaml", example.folder);
         let serve = ["serve".to_owned(), "-c".to_owned(), config];
         let okgate = start(Path::new(env!("CARGO_BIN_EXE_okgate")), &serve, "okgate.log")?;
         let mut others = Vec::new();

@@ -5,6 +5,7 @@
 //! fail instead. `just gateways` installs the gateways into `.gateways/`, where they are found.
 
 mod example;
+mod grpc;
 mod rows;
 mod stores;
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         trials
             .push(Trial::ignorable_test(format!("{}::without okgate nothing passes", example.name), closed));
     }
+    trials.push(grpc::trial(required));
     trials.extend(stores::trials(required));
     libtest_mimic::run(&args, trials).exit_code()
 }

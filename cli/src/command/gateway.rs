@@ -81,6 +81,15 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 
 /// Where the gateway asks, and how it is answered there.
 fn endpoint<'s>(args: &Args, serve: &'s Serve) -> anyhow::Result<(String, &'s Answering)> {
+    if args.name == Gateway::EnvoyGrpc {
+        if args.endpoint.is_some() {
+            bail!("over gRPC a gateway asks at no path");
+        }
+        let grpc = serve.grpc.as_ref().context(
+            "the configuration has no `serve.grpc`, which this gateway needs; add\nserve:\n  grpc:\n    port: 4457",
+        )?;
+        return Ok((String::new(), &grpc.answering));
+    }
     let dialect = args.name.dialect();
     let takes = |d: &str| d == dialect || (args.name.takes_decisions() && d == "oathkeeper");
     let lines = || {
@@ -118,7 +127,10 @@ fn endpoint<'s>(args: &Args, serve: &'s Serve) -> anyhow::Result<(String, &'s An
 
 /// okgate's address as its configuration has it.
 fn listening(gateway: Gateway, serve: &Serve) -> anyhow::Result<Address> {
-    let api = &serve.api;
+    let api = match &serve.grpc {
+        Some(grpc) if gateway == Gateway::EnvoyGrpc => &grpc.listener,
+        _ => &serve.api,
+    };
     if api.socket().is_some() || api.tls.is_some() || api.port == 0 {
         bail!(
             "the configuration does not say where the gateway reaches okgate without TLS; say it with `--okgate`"

@@ -15,6 +15,7 @@ pub enum Gateway {
     Traefik,
     Caddy,
     Envoy,
+    EnvoyGrpc,
     Haproxy,
     IngressNginx,
 }
@@ -39,6 +40,7 @@ impl Gateway {
             Self::Nginx => "nginx",
             Self::Openresty | Self::Traefik | Self::Caddy | Self::Haproxy => "forwarded",
             Self::Envoy => "envoy_http",
+            Self::EnvoyGrpc => "envoy_grpc",
             Self::IngressNginx => "ingress_nginx",
         }
     }
@@ -57,6 +59,7 @@ impl Gateway {
             Self::Traefik => include_str!("traefik.tera"),
             Self::Caddy => include_str!("caddy.tera"),
             Self::Envoy => include_str!("envoy.tera"),
+            Self::EnvoyGrpc => include_str!("envoy-grpc.tera"),
             Self::Haproxy => include_str!("haproxy.tera"),
             Self::IngressNginx => include_str!("ingress-nginx.tera"),
         };

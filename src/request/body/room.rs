@@ -27,7 +27,8 @@ impl BodyRoom {
         self.0.taken.load(Ordering::Relaxed)
     }
 
-    pub(super) fn place(&self) -> Place {
+    /// A place in it, with nothing there yet.
+    pub fn place(&self) -> Place {
         Place { room: Arc::clone(&self.0), bytes: 0 }
     }
 }
@@ -38,16 +39,16 @@ impl Default for BodyRoom {
     }
 }
 
-/// What one body takes of the room.
+/// What one body takes of the room, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     room: Arc<Room>,
     bytes: usize,
 }
 
 impl Place {
-    /// Takes more, if there is.
-    pub(super) fn extend(&mut self, bytes: usize) -> bool {
+    /// Takes so many bytes more, and says whether there were any.
+    pub fn extend(&mut self, bytes: usize) -> bool {
         let more = |taken: usize| taken.checked_add(bytes).filter(|all| *all <= self.room.most);
         let fits = self.room.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
         if fits {

@@ -1,0 +1,5 @@
+//! Envoy's questions over gRPC, asked with somebody else's client and messages.
+
+mod checks;
+mod client;
+mod connections;
