@@ -22,6 +22,15 @@ performance:
 fuzz-check:
     cargo check --manifest-path fuzz/Cargo.toml
 
+# Fuzzes one of the targets with libFuzzer, without sanitizers, which the stable compiler does not have.
+fuzz TARGET SECONDS="300":
+    mkdir -p fuzz/corpus/{{TARGET}} fuzz/artifacts
+    RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+      -Cllvm-args=-sanitizer-coverage-trace-compares" \
+      cargo run --manifest-path fuzz/Cargo.toml --target "$(rustc -vV | sed -n 's/^host: //p')" --bin {{TARGET}} \
+      -- fuzz/corpus/{{TARGET}} -artifact_prefix=fuzz/artifacts/ -max_total_time={{SECONDS}}
+
 # Recorded answers of Oathkeeper; `just conformance errors-` asks only rows whose name contains that.
 conformance ONLY="":
     cargo test --test conformance -- '{{ONLY}}'
