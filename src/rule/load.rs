@@ -102,6 +102,9 @@ fn read(
             let message = format!("a rule document is a list of rules, not {}", kind(&other));
             let finding = Finding::error("wrong-type", "", message).help(match other.get("access_rules") {
                 Some(_) => "this is a configuration, which names files with rules",
+                None if text.trim_start().starts_with('<') => {
+                    "this looks like a page for people: whoever asks may have to sign in, or the address is another one"
+                }
                 None => "start every rule with `- id: …`",
             });
             report.push(source, None, finding);
@@ -228,6 +231,9 @@ mod tests {
             let report = decode_text(text).unwrap_err();
             assert_eq!(report.diagnostics[0].finding.code, code, "{text:?}");
         }
+        let page = decode_text("<!DOCTYPE html>\n<title>Sign in</title>").unwrap_err();
+        let help = page.diagnostics[0].finding.help.as_deref();
+        assert!(help.is_some_and(|help| help.contains("sign in")), "{help:?}");
     }
 
     #[test]

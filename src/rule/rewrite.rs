@@ -37,7 +37,7 @@ pub fn rewrite(text: &str, name: &str) -> Result<Option<Rewritten>, Vec<Finding>
     let mut changed = Vec::new();
     let mut faults = Vec::new();
     for (index, rule) in after.iter_mut().enumerate() {
-        match migrate::migrate(rule) {
+        match version_is_text(rule).and_then(|()| migrate::migrate(rule)) {
             Ok(notes) => {
                 if let (false, Some(rule)) = (notes.is_empty(), rule.as_object_mut()) {
                     rule.insert("version".to_owned(), VERSION.into());
@@ -62,6 +62,15 @@ pub fn rewrite(text: &str, name: &str) -> Result<Option<Rewritten>, Vec<Finding>
     Ok(Some(Rewritten { text, changed, layout_kept }))
 }
 
+/// YAML reads `0.36` as a number.
+fn version_is_text(rule: &Value) -> Result<(), Finding> {
+    match rule.get("version") {
+        None | Some(Value::Null | Value::String(_)) => Ok(()),
+        Some(_) => Err(Finding::error("wrong-type", "/version", "the version is no text")
+            .help("write it as `v0.40.6`, or leave it out")),
+    }
+}
+
 /// The rules of a document, keys in the known spelling.
 fn rules(text: &str, name: &str) -> Result<Vec<Value>, Finding> {
     let mut list = match document::parse(text, name)?.value {
@@ -75,7 +84,7 @@ fn rules(text: &str, name: &str) -> Result<Vec<Value>, Finding> {
 
 /// The text with each difference replaced in its place; `None` where that cannot be done.
 fn edited(text: &str, name: &str, before: &[Value], after: &[Value]) -> Option<String> {
-    let mut edits = Edits { locator: Locator::new(text, name), text, all: Vec::new() };
+    let mut edits = Edits { locator: Locator::new(text, name), text, json: is_json(text), all: Vec::new() };
     for (index, (before, after)) in before.iter().zip(after).enumerate() {
         edits.differences(&format!("/{index}"), before, after)?;
     }
@@ -95,6 +104,7 @@ fn edited(text: &str, name: &str, before: &[Value], after: &[Value]) -> Option<S
 struct Edits<'t> {
     locator: Locator<'t>,
     text: &'t str,
+    json: bool,
     all: Vec<(Range<usize>, String)>,
 }
 
@@ -138,6 +148,7 @@ impl Edits<'_> {
         let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         let written = match old.chars().next() {
             Some('"') => Value::from(new).to_string(),
+            _ if self.json => Value::from(new).to_string(),
             Some('\'') | None => format!("'{}'", new.replace('\'', "''")),
             _ if new.chars().all(is_word) => new.to_owned(),
             _ => format!("'{}'", new.replace('\'', "''")),
@@ -146,9 +157,13 @@ impl Edits<'_> {
     }
 }
 
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text.trim_start_matches('\u{feff}')).is_ok()
+}
+
 /// The whole document written anew, in the format it had.
 fn written(before: &str, rules: &[Value]) -> Option<String> {
-    if serde_json::from_str::<serde::de::IgnoredAny>(before).is_ok() {
+    if is_json(before) {
         return serde_json::to_string_pretty(rules).ok().map(|text| text + "\n");
     }
     serde_yaml::to_string(rules).ok()
@@ -160,6 +175,24 @@ mod tests {
 
     fn rewritten(text: &str) -> Rewritten {
         rewrite(text, "rules.yaml").unwrap().unwrap()
+    }
+
+    #[test]
+    fn json_stays_json_where_a_number_becomes_a_text() {
+        let json = r#"[{"id": "a", "version": "v0.31.0", "mutators": [{"handler": "hydrator", "config": {"retry":
+            {"delay_in_milliseconds": 100, "number_of_retries": 3}}}]}]"#;
+        let after = rewritten(json);
+        let want = json
+            .replace("v0.31.0", VERSION)
+            .replace("\"delay_in_milliseconds\": 100", "\"max_delay\": \"100ms\"")
+            .replace("\"number_of_retries\": 3", "\"give_up_after\": \"300ms\"");
+        assert_eq!((after.text, after.layout_kept), (want, true));
+    }
+
+    #[test]
+    fn a_version_that_is_no_text_is_told() {
+        let findings = rewrite("- id: a\n  version: 0.36\n", "rules.yaml").unwrap_err();
+        assert_eq!((findings[0].code, findings[0].pointer.as_str()), ("wrong-type", "/0/version"));
     }
 
     const KETO: &str = "{{ printIndex .MatchContext.RegexpCaptureGroups (sub 1 1 | int)}}";

@@ -131,7 +131,7 @@ pub enum FetchError {
     Timeout { url: String, after: Duration },
     #[error("the answer of {url} is longer than {limit} bytes")]
     TooLarge { url: String, limit: usize },
-    #[error("the answer of {url} broke off or is not HTTP: {reason}")]
+    #[error("the answer of {url} cannot be used: {reason}")]
     Protocol { url: String, reason: String },
     #[error("the call to {url} ended with the body of the request: {reason}")]
     Body { url: String, reason: BodyError },

@@ -150,7 +150,12 @@ fn read_file(path: &Path) -> Read {
 }
 
 fn text(path: &Path) -> Result<Arc<str>, String> {
-    let why = |error: std::io::Error| reason(&error, "file");
+    let why = |error: std::io::Error| match std::fs::read_link(path) {
+        Ok(target) if error.kind() == std::io::ErrorKind::NotFound => {
+            format!("it is a symbolic link to `{}`, and there is no such file", target.display())
+        }
+        _ => reason(&error, "file"),
+    };
     // Looked at before it is opened: opening a pipe may wait for ever.
     if !std::fs::metadata(path).map_err(why)?.is_file() {
         return Err("it is not a file".to_owned());
@@ -161,7 +166,7 @@ fn text(path: &Path) -> Result<Arc<str>, String> {
     if bytes.len() > LONGEST {
         return Err(format!("it is longer than {LONGEST} bytes"));
     }
-    text_of(bytes).map_err(str::to_owned)
+    text_of(bytes)
 }
 
 fn reason(error: &std::io::Error, what: &str) -> String {
@@ -209,11 +214,13 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("binary"), b"\xff\xfe").unwrap();
         std::fs::create_dir(path("folder")).unwrap();
+        std::os::unix::fs::symlink("gone", path("nowhere")).unwrap();
         let pipe = std::process::Command::new("mkfifo").arg(path("pipe")).status();
         assert!(pipe.is_ok_and(|status| status.success()));
         for (name, why) in [
             ("none", "there is no such file"),
-            ("binary", "it is not UTF-8 text"),
+            ("binary", "it is UTF-16 text, save it as UTF-8"),
+            ("nowhere", "it is a symbolic link to `gone`, and there is no such file"),
             ("folder", "it is not a file"),
             ("pipe", "it is not a file"),
         ] {

@@ -135,6 +135,9 @@ mod tests {
         }
         let fake = FakeFetch::new();
         fake.answer(URL, 200, b"\xff".as_slice());
-        assert_eq!(ask(&fake, None).unwrap_err().reason, "it is not UTF-8 text");
+        assert_eq!(
+            ask(&fake, None).unwrap_err().reason,
+            "it is not UTF-8 text from line 1 on, save it as UTF-8"
+        );
     }
 }

@@ -194,9 +194,21 @@ pub fn unreachable_source(entry: &str, reason: &str) -> Finding {
     Finding::error(UNREADABLE_SOURCE, "", message)
 }
 
-/// Text of a document; the error says why it is none.
-fn text_of(bytes: Vec<u8>) -> Result<Arc<str>, &'static str> {
-    String::from_utf8(bytes).map(Arc::from).map_err(|_| "it is not UTF-8 text")
+/// Text of a document; the error says why it is none, and what to do.
+fn text_of(bytes: Vec<u8>) -> Result<Arc<str>, String> {
+    String::from_utf8(bytes).map(Arc::from).map_err(|error| {
+        let bytes = error.as_bytes();
+        match bytes {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it is UTF-16 text, save it as UTF-8".to_owned(),
+            [0x1f, 0x8b, ..] => "it is compressed with gzip, keep it as plain text".to_owned(),
+            _ => {
+                let at = error.utf8_error().valid_up_to();
+                let before = bytes.get(..at).unwrap_or_default();
+                let line = before.split(|byte| *byte == b'\n').count();
+                format!("it is not UTF-8 text from line {line} on, save it as UTF-8")
+            }
+        }
+    })
 }
 
 #[cfg(test)]
@@ -220,6 +232,21 @@ mod tests {
         ] {
             assert_eq!(open(entry).ok().map(|source| source.is_remote()), remote, "{entry}");
         }
+    }
+
+    #[test]
+    fn what_is_no_text_is_told_with_the_way_out() {
+        for (bytes, why) in [
+            (
+                &b"- id: a\n  description: caf\xe9"[..],
+                "it is not UTF-8 text from line 2 on, save it as UTF-8",
+            ),
+            (b"\xff\xfe-\0", "it is UTF-16 text, save it as UTF-8"),
+            (b"\x1f\x8b\x08\0", "it is compressed with gzip, keep it as plain text"),
+        ] {
+            assert_eq!(text_of(bytes.to_vec()).unwrap_err(), why);
+        }
+        assert!(text_of("- id: café".into()).is_ok());
     }
 
     #[test]
