@@ -1,5 +1,6 @@
 //! Documents: text in YAML, JSON or TOML as one tree of values, and where it cannot be read.
 
+mod chunks;
 mod fold;
 mod legacy;
 mod tree;
@@ -73,16 +74,46 @@ pub fn parse(text: &str, name: &str) -> Result<Document, Finding> {
     }
 }
 
-/// Shows the items of a document that is a list in JSON one after another, which takes far less memory than
-/// all of it at once. Gives the warnings, or `None` where the document is something else or is broken: then
-/// [`parse`] has the word, and what was shown does not count.
+/// Shows the items of a document that is a list one after another, which takes far less memory than all of it at
+/// once: in JSON, and in YAML where it is long and can be cut. Gives the warnings, or `None` where the document is
+/// something else or is broken: then [`parse`] has the word, and what was shown does not count.
 pub fn each_item(text: &str, show: &mut dyn FnMut(Value)) -> Option<Vec<Finding>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if !text.trim_start().starts_with('[') {
-        return None;
+        return each_of_yaml(text, show);
     }
     let notes = tree::each_of_json(text, show)?;
     Some(notes.duplicates.iter().map(|pointer| duplicate(pointer)).collect())
+}
+
+fn each_of_yaml(text: &str, show: &mut dyn FnMut(Value)) -> Option<Vec<Finding>> {
+    let (mut warnings, mut words) = (Vec::new(), Vec::new());
+    let mut before = 0;
+    for chunk in chunks::of(text)? {
+        let chunk = text.get(chunk)?;
+        let (mut value, notes) = tree::from_yaml(chunk).ok()?;
+        let of_chunk = legacy::booleans(chunk, &mut value);
+        let Value::Array(items) = value else { return None };
+        for pointer in notes.duplicates {
+            let pointer = moved(&pointer, before)?;
+            warnings.push(duplicate(&pointer));
+        }
+        for word in of_chunk {
+            let pointer = moved(&word.pointer, before)?;
+            words.push(Finding { pointer, ..word });
+        }
+        before += items.len();
+        items.into_iter().for_each(&mut *show);
+    }
+    warnings.extend(words);
+    Some(warnings)
+}
+
+/// A pointer into a list that so many items stand in front of.
+fn moved(pointer: &str, before: usize) -> Option<String> {
+    let rest = pointer.strip_prefix('/')?;
+    let (index, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    Some(format!("/{}{rest}", index.parse::<usize>().ok()? + before))
 }
 
 /// Reads a document in a known format.

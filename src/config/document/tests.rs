@@ -188,3 +188,40 @@ fn a_configuration_files_format_is_in_its_name() {
         assert_eq!(Format::of(Path::new(name)), format, "{name}");
     }
 }
+
+/// What streaming shows of a document, as [`parse`] would have it.
+fn streamed(text: &str) -> Option<Document> {
+    let mut items = Vec::new();
+    let warnings = each_item(text, &mut |item| items.push(item))?;
+    Some(Document { value: Value::Array(items), warnings })
+}
+
+#[test]
+fn a_long_list_says_the_same_piece_by_piece() {
+    let item = "- id: 'it''s'\n  match: {url: \"http://h/\\\n    x\", methods: [GET]}\n  text: |\n    - a\n\n    b\n";
+    let odd = "- id: a\n  id: b\n  upstream: {preserve_host: yes}\n";
+    let many = item.repeat(1500);
+    for text in [
+        format!("{many}{odd}{many}{odd}"),
+        format!("---\n# rules\n\n{many}{odd}# end"),
+        format!("\u{feff}{}-\n  a: b\n-", many.replace('\n', "\r\n")),
+        format!("- &a {{b: 1}}\n- *a\n{many}"),
+    ] {
+        let whole = parse(&text, "rules.yaml").unwrap();
+        assert!(streamed(&text) == Some(whole), "{}…", &text[..40]);
+    }
+}
+
+#[test]
+fn what_cannot_be_cut_is_read_as_a_whole() {
+    let many = "- id: a\n  match: {url: http://h/, methods: [GET]}\n".repeat(3000);
+    for text in [
+        format!("- &a {{b: 1}}\n{many}- *a\n"),
+        format!("- \"{many}\"\n"),
+        format!("{many}---\n{many}"),
+        format!("{many}- [\n"),
+        format!("rules:\n{many}"),
+    ] {
+        assert!(streamed(&text).is_none(), "{}…", &text[..40]);
+    }
+}
