@@ -79,7 +79,7 @@ impl Error for Ended {}
 
 /// Whether an error says that the other side has closed the connection, as it may.
 pub(super) fn is_end(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|error| error.is::<Ended>())
+    error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Ended>)
 }
 
 impl AsyncRead for Connection {
