@@ -97,15 +97,15 @@ impl KeyRing {
     }
 
     /// Reads what is missing or too old, and the other sets too in case they have changed, then looks
-    /// again. `wanted` is the id of what is looked for: not every stranger's is worth reading sets for. Waits
+    /// again. `kid` is the id of what is looked for: not every stranger's is worth reading sets for. Waits
     /// `max_wait` at most; sets whose URL cannot be read are good for longer then.
     pub async fn fetch<T>(
         &self,
         fetch: &Rc<dyn Fetch>,
-        wanted: &str,
+        kid: &str,
         look: impl Fn(&KeySet) -> Option<T>,
     ) -> Option<Picked<T>> {
-        let unknown = Cause::UnknownKid(digest(wanted));
+        let unknown = Cause::UnknownKid(digest(kid));
         let mut flights: Vec<_> = self
             .sources
             .iter()

@@ -1,9 +1,8 @@
 //! The HTTP client: [`Fetch`] on awc, with one time limit for the whole exchange and redirects by hand.
 //!
-//! awc sees no difference between an answer that came to its end and one whose connection was closed between two
-//! chunks, as a proxy does whose upstream died. [`connection`](super::connection) makes the difference: half an answer
-//! is never taken for a whole one, also where the half reads well (a list of rules, a form). awc therefore gets its
-//! connections from there, those with TLS as well.
+//! awc gets its connections from [`connection`](super::connection), those with TLS as well, since it misreads some answers:
+//! half of one, an interim one, one without a length. Half an answer is never taken for a whole one, also where the
+//! half reads well (a list of rules, a form).
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;

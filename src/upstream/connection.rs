@@ -1,7 +1,11 @@
-//! Connections out: TCP, and TLS on top for https, that say so when they end.
+//! Connections out: TCP, and TLS on top for https, that put right what awc would take for something else.
 //!
-//! awc takes a connection that is closed between two chunks of an answer for the end of the answer. So the end is an
-//! error of its own here, and who reads an answer knows whether it may end so.
+//! - awc takes a connection that is closed between two chunks of an answer for the end of the answer. So the end is an
+//!   error of its own here, and who reads an answer knows whether it may end so.
+//! - It takes an interim answer (RFC 9110 section 15.2) for the answer, and would give the one that follows to whoever
+//!   is next on the connection: one caller's session to another. Interim answers end here.
+//! - It takes an answer without a length for one without a body, with the same end. Such a body ends with its connection
+//!   (RFC 9112 section 6.3), which awc knows of HTTP/1.0 only; so that is what it gets to see.
 
 use std::error::Error;
 use std::fmt;
@@ -13,6 +17,7 @@ use std::task::{Context, Poll, ready};
 use actix_rt::net::{ActixStream, Ready};
 use actix_service::Service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection as Connected};
+use bytes::{Buf as _, BytesMut};
 use futures_util::future::LocalBoxFuture;
 use http::Uri;
 use openssl::ssl::SslConnector;
@@ -22,23 +27,50 @@ use tokio_openssl::SslStream;
 
 /// A connection that is open.
 #[derive(Debug)]
-pub(super) enum Connection {
+pub(super) struct Connection {
+    stream: Stream,
+    head: Head,
+    /// Whether there is an answer to each request, and not one in all.
+    is_kept: bool,
+}
+
+#[derive(Debug)]
+enum Stream {
     Plain(TcpStream),
     Tls(Box<SslStream<TcpStream>>),
 }
 
-/// Connects to a host, a name or an address without brackets.
+/// What is done with the head of an answer.
+#[derive(Debug)]
+enum Head {
+    /// It is waited for; these bytes came.
+    Awaited(BytesMut),
+    /// It was looked at, and is handed on.
+    Seen(BytesMut),
+    /// It was handed on.
+    Passed,
+}
+
+/// A longer head is no answer.
+const LONGEST_HEAD: usize = 64 << 10;
+
+/// Connects to a host, a name or an address without brackets, for one request.
 pub(super) async fn connect(host: &str, port: u16, tls: Option<&SslConnector>) -> io::Result<Connection> {
+    let stream = open(host, port, tls).await?;
+    Ok(Connection { stream, head: Head::Awaited(BytesMut::new()), is_kept: false })
+}
+
+async fn open(host: &str, port: u16, tls: Option<&SslConnector>) -> io::Result<Stream> {
     let connection = TcpStream::connect((host, port)).await?;
     // Only costs time.
     let _ = connection.set_nodelay(true);
-    let Some(tls) = tls else { return Ok(Connection::Plain(connection)) };
+    let Some(tls) = tls else { return Ok(Stream::Plain(connection)) };
     let secured = tls.configure().and_then(|tls| tls.into_ssl(host));
     let mut secured = Box::new(SslStream::new(secured?, connection)?);
     poll_fn(|context| Pin::new(&mut *secured).poll_connect(context))
         .await
         .map_err(|error| error.into_io_error().unwrap_or_else(io::Error::other))?;
-    Ok(Connection::Tls(secured))
+    Ok(Stream::Tls(secured))
 }
 
 /// The same for awc, which keeps the connections and asks for one by URL.
@@ -60,6 +92,7 @@ impl Service<ConnectInfo<Uri>> for Connector {
         Box::pin(async move {
             let host = to.hostname().trim_matches(['[', ']']);
             let connected = connect(host, to.port(), tls.as_ref()).await.map_err(ConnectError::Io)?;
+            let connected = Connection { is_kept: true, ..connected };
             Ok(Connected::new(to.request().clone(), connected))
         })
     }
@@ -79,18 +112,15 @@ impl Error for Ended {}
 
 /// Whether an error says that the other side has closed the connection, as it may.
 pub(super) fn is_end(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|error| error.is::<Ended>())
+    error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Ended>)
 }
 
-impl AsyncRead for Connection {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+impl Stream {
+    /// Reads what is there; the end is an error.
+    fn poll_some(&mut self, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = into.filled().len();
         let full = into.remaining() == 0;
-        ready!(match self.get_mut() {
+        ready!(match self {
             Self::Plain(connection) => Pin::new(connection).poll_read(context, into),
             Self::Tls(connection) => Pin::new(&mut **connection).poll_read(context, into),
         })?;
@@ -99,42 +129,7 @@ impl AsyncRead for Connection {
         }
         Poll::Ready(Ok(()))
     }
-}
 
-impl AsyncWrite for Connection {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(connection) => Pin::new(connection).poll_write(context, bytes),
-            Self::Tls(connection) => Pin::new(&mut **connection).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(connection) => Pin::new(connection).poll_flush(context),
-            Self::Tls(connection) => Pin::new(&mut **connection).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(connection) => Pin::new(connection).poll_shutdown(context),
-            Self::Tls(connection) => Pin::new(&mut **connection).poll_shutdown(context),
-        }
-    }
-}
-
-impl ActixStream for Connection {
-    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
-        ActixStream::poll_read_ready(self.socket(), context)
-    }
-
-    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
-        ActixStream::poll_write_ready(self.socket(), context)
-    }
-}
-
-impl Connection {
     fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain(connection) => connection,
@@ -142,3 +137,126 @@ impl Connection {
         }
     }
 }
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.head {
+                Head::Passed => return this.stream.poll_some(context, into),
+                Head::Seen(bytes) => {
+                    into.put_slice(&bytes.split_to(bytes.len().min(into.remaining())));
+                    if bytes.is_empty() {
+                        this.head = Head::Passed;
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                Head::Awaited(bytes) => {
+                    let mut piece = [0; 4096];
+                    let mut piece = ReadBuf::new(&mut piece);
+                    let seen = match ready!(this.stream.poll_some(context, &mut piece)) {
+                        Ok(()) => {
+                            bytes.extend_from_slice(piece.filled());
+                            look_at_head(bytes)?
+                        }
+                        // Half a head, for who reads it to complain about.
+                        Err(error) if is_end(&error) && !bytes.is_empty() => true,
+                        Err(error) => return Poll::Ready(Err(error)),
+                    };
+                    if seen {
+                        this.head = Head::Seen(std::mem::take(bytes));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Takes interim answers away, and says whether all of a head is there that may be handed on.
+fn look_at_head(bytes: &mut BytesMut) -> io::Result<bool> {
+    const STATUS: std::ops::Range<usize> = 9..12;
+    loop {
+        let begin = bytes.get(..7).unwrap_or(bytes);
+        if !b"HTTP/1.".starts_with(begin) {
+            // No answer at all, as who reads it will see.
+            return Ok(true);
+        }
+        let Some(end) = end_of_head(bytes) else {
+            let too_long = || io::Error::other("the head of the answer is too long");
+            return if bytes.len() > LONGEST_HEAD { Err(too_long()) } else { Ok(false) };
+        };
+        match bytes.get(STATUS) {
+            Some([b'1', tens, ones]) if [*tens, *ones] != *b"01" => bytes.advance(end),
+            Some(b"204" | b"304" | b"101") => return Ok(true),
+            _ => {
+                let has_length = bytes.get(..end).is_some_and(has_length);
+                if let Some(version) = bytes.get_mut(7).filter(|_| !has_length) {
+                    *version = b'0';
+                }
+                return Ok(true);
+            }
+        }
+    }
+}
+
+/// Where the body begins: after the first empty line.
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    let ends = memchr::memchr_iter(b'\n', bytes);
+    ends.map(|at| at + 1).find_map(|line| match bytes.get(line..)? {
+        [b'\n', ..] => Some(line + 1),
+        [b'\r', b'\n', ..] => Some(line + 2),
+        _ => None,
+    })
+}
+
+/// Whether a head says where its body ends.
+fn has_length(head: &[u8]) -> bool {
+    head.split(|byte| *byte == b'\n').skip(1).any(|line| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
+        name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"transfer-encoding")
+    })
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.is_kept && matches!(this.head, Head::Passed) {
+            this.head = Head::Awaited(BytesMut::new());
+        }
+        match &mut this.stream {
+            Stream::Plain(connection) => Pin::new(connection).poll_write(context, bytes),
+            Stream::Tls(connection) => Pin::new(&mut **connection).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().stream {
+            Stream::Plain(connection) => Pin::new(connection).poll_flush(context),
+            Stream::Tls(connection) => Pin::new(&mut **connection).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().stream {
+            Stream::Plain(connection) => Pin::new(connection).poll_shutdown(context),
+            Stream::Tls(connection) => Pin::new(&mut **connection).poll_shutdown(context),
+        }
+    }
+}
+
+impl ActixStream for Connection {
+    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        ActixStream::poll_read_ready(self.stream.socket(), context)
+    }
+
+    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        ActixStream::poll_write_ready(self.stream.socket(), context)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -104,28 +104,40 @@ fn be_ill(mut stream: TcpStream) -> Option<()> {
 
 /// Every handler that asks, under a name, with its settings. They wait for half a second.
 fn askers(url: &str) -> Vec<(&'static str, &'static str, Value)> {
-    let introspection = json!({"introspection_url": url, "timeout": "500ms"});
+    let introspection = json!({"introspection_url": url, "timeout": "500ms", "max_response_bytes": 65536});
     let client = json!({"enabled": true, "client_id": "gate", "client_secret": "secret", "token_url": url});
     let mut pre_authorized = introspection.clone();
     pre_authorized.as_object_mut().unwrap().insert("pre_authorization".to_owned(), client);
-    let session = json!({"check_session_url": url, "preserve_path": true, "timeout": "500ms"});
+    let session = json!({"check_session_url": url, "preserve_path": true, "timeout": "500ms", "max_response_bytes": 65536});
     let allowed = json!({"path": "allowed"});
-    let keto = json!({"base_url": url, "required_action": "a", "required_resource": "r", "timeout": "500ms"});
+    let keto = json!({"base_url": url, "required_action": "a", "required_resource": "r", "timeout": "500ms", "max_response_bytes": 65536});
     vec![
         ("cookie-session", "cookie_session", session.clone()),
         ("bearer-token", "bearer_token", session),
         ("introspection", "oauth2_introspection", introspection),
         ("pre-authorized", "oauth2_introspection", pre_authorized),
-        ("client-credentials", "oauth2_client_credentials", json!({"token_url": url, "timeout": "500ms"})),
+        (
+            "client-credentials",
+            "oauth2_client_credentials",
+            json!({"token_url": url, "timeout": "500ms", "max_response_bytes": 65536}),
+        ),
         ("jwt", "jwt", json!({"jwks_urls": [url], "jwks_max_wait": "500ms"})),
-        ("remote", "remote", json!({"remote": url, "timeout": "500ms", "allow_if": allowed})),
+        (
+            "remote",
+            "remote",
+            json!({"remote": url, "timeout": "500ms", "max_response_bytes": 65536, "allow_if": allowed}),
+        ),
         (
             "remote-json",
             "remote_json",
-            json!({"remote": url, "payload": "{}", "timeout": "500ms", "allow_if": allowed}),
+            json!({"remote": url, "payload": "{}", "timeout": "500ms", "max_response_bytes": 65536, "allow_if": allowed}),
         ),
         ("keto", "keto_engine_acp_ory", keto),
-        ("hydrator", "hydrator", json!({"api": {"url": url}, "timeout": "500ms"})),
+        (
+            "hydrator",
+            "hydrator",
+            json!({"api": {"url": url}, "timeout": "500ms", "max_response_bytes": 65536}),
+        ),
     ]
 }
 

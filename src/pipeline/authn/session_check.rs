@@ -3,7 +3,7 @@
 //!
 //! A store that is asked at its own path (`preserve_path`) is asked with GET: the client's method says nothing
 //! about its credentials. One that is asked at the request's path may judge the request, so it is shown the
-//! request's method as well; asking with GET there would let a DELETE pass as a GET.
+//! request's method as well; asking with GET there would let a DELETE pass as a GET. `force_method` has the last word.
 //!
 //! A grant needs a subject that the service named: an answer that is no JSON, or names nobody, is none,
 //! unless `require_subject` is off.
@@ -167,6 +167,9 @@ impl SessionCheck {
         if !findings.is_empty() {
             return Err(findings);
         }
+        if let Some(warning) = unmeant(settings, &url) {
+            tracing::warn!(rule.id = context.rule_id, handler = kind.id, "{warning}");
+        }
         let names = std::iter::once(kind.credential.as_str());
         let names = names.chain(settings.forward_http_headers.iter().map(String::as_str));
         Ok(Self {
@@ -265,6 +268,21 @@ impl SessionCheck {
         }
         url
     }
+}
+
+/// What is wrong with settings under which the client chooses what the store is asked, where that was hardly meant: the
+/// URL names a path that is not used.
+fn unmeant(settings: &Settings, url: &Url) -> Option<&'static str> {
+    if settings.preserve_path || matches!(url.path(), "" | "/") {
+        return None;
+    }
+    Some(if settings.force_method.is_empty() {
+        "the path of `check_session_url` is not used: the store is asked at the request's path, with its method; set \
+         `preserve_path: true`, or leave the path out"
+    } else {
+        "the path of `check_session_url` is not used: the store is asked at the request's path; set `preserve_path: true`, \
+         or leave the path out"
+    })
 }
 
 /// The canonical path as it is written in a URL: it must come out on the other side as it is here.

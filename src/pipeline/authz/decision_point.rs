@@ -14,7 +14,6 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::cache::Space;
 use crate::diagnostic::Finding;
-use crate::keys::verify::stated_expiry;
 use crate::pipeline::handler::{Answer, BuildContext, Exchange};
 use crate::pipeline::json_path::JsonPath;
 use crate::pipeline::mutate::header::{HeaderTemplates, NEVER_SET};
@@ -170,10 +169,6 @@ impl DecisionPoint {
         if let Some(value) = credentials.and_then(|value| HeaderValue::from_bytes(value).ok()) {
             headers::set(&mut question.headers, AUTHORIZATION, value);
         }
-        // The verdict may be one on the token.
-        let token = credentials.filter(|_| self.backend.remembers());
-        question.not_after =
-            token.and_then(|value| value.rsplit(|byte| *byte == b' ').next()).and_then(stated_expiry);
         let mut room = String::new();
         for (name, text) in self.headers.iter() {
             let value = text.value(name, exchange, &mut room)?;

@@ -124,7 +124,7 @@ impl Keto {
         };
         let (action, resource) = (render(&self.action)?, render(&self.resource)?);
         let address = remote_address(exchange.request);
-        let parts = [&action, &resource, &subject, &address].map(|part| part.as_bytes());
+        let parts = [&action, &resource, &subject, &address].map(String::as_bytes);
         let key = self.backend.key_of(&parts);
         let body = json!({
             "action": action,

@@ -37,6 +37,7 @@ use super::calls::Calls;
 use super::{Fetch, Incoming, Outgoing, OutgoingBody, shown_url};
 use crate::cache::{Cache, Key, Space};
 use crate::diagnostic::Finding;
+use crate::keys::verify::stated_expiry;
 
 /// What a handler's contract says about its calls; the settings say the rest.
 pub struct Plan<'p> {
@@ -82,7 +83,8 @@ pub struct Question {
     pub body: OutgoingBody,
     /// Sent as well, but two questions that differ only here are the same: `traceparent` and such.
     pub trace: Vec<(HeaderName, HeaderValue)>,
-    /// The answer is not remembered beyond this time (seconds since 1970): when a token expires.
+    /// The answer is not remembered beyond this time (seconds since 1970): when a token expires that is not sent. Of
+    /// those that are, the end is found.
     pub not_after: Option<u64>,
 }
 
@@ -91,6 +93,17 @@ impl Question {
     pub fn new(method: Method, url: String) -> Self {
         let (headers, trace) = (Vec::new(), Vec::new());
         Self { method, url, headers, body: OutgoingBody::default(), trace, not_after: None }
+    }
+}
+
+impl Question {
+    /// The first time at which one of the tokens ends that are sent, wherever they stand: the answer may be about it.
+    fn stated_end(&self) -> Option<u64> {
+        let headers = self.headers.iter().map(|(_, value)| value.as_bytes());
+        let texts = headers.chain([self.body.whole()]);
+        // Around a token in a header, a cookie, a form or JSON.
+        let pieces = texts.flat_map(|text| text.split(|byte| b" ;,=&\"".contains(byte)));
+        pieces.filter_map(stated_expiry).chain(self.not_after).min()
     }
 }
 
@@ -395,7 +408,7 @@ impl<T: Send + Sync + 'static> Backend<T> {
         if ttl.is_zero() {
             return;
         }
-        let expires = [until, question.not_after].into_iter().flatten().min().unwrap_or(u64::MAX);
+        let expires = [until, question.stated_end()].into_iter().flatten().min().unwrap_or(u64::MAX);
         // Whole seconds, both begun ones included: the exact end is in the entry.
         let expires = expires.min(now.saturating_add(ttl.as_secs()).saturating_add(2));
         if expires <= now {

@@ -325,6 +325,32 @@ fn answers_are_remembered_as_long_as_the_settings_say() {
 }
 
 #[test]
+fn the_end_of_a_token_is_found_wherever_it_is_sent() {
+    // {"alg":"none"}.{"exp":1700000005}
+    const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJleHAiOjE3MDAwMDAwMDV9.c2ln";
+    // {"alg":"none"}.{"exp":1700000003}
+    const EARLIER: &str = "eyJhbGciOiJub25lIn0.eyJleHAiOjE3MDAwMDAwMDN9.c2ln";
+    let header = |name: &'static str, value: String| {
+        let mut question = question();
+        question.headers.push((HeaderName::from_static(name), HeaderValue::from_str(&value).unwrap()));
+        question
+    };
+    let body = |text: String| Question { body: text.into_bytes().into(), ..question() };
+    for (what, question, end) in [
+        ("a bearer token", header("authorization", format!("Bearer {TOKEN}")), Some(1_700_000_005)),
+        ("a header of its own", header("x-token", TOKEN.to_owned()), Some(1_700_000_005)),
+        ("cookies", header("cookie", format!("a=b; sid=\"{TOKEN}\"; t={EARLIER};x")), Some(1_700_000_003)),
+        ("a form", body(format!("scope=&token={TOKEN}")), Some(1_700_000_005)),
+        ("JSON", body(format!("{{\"token\":\"{TOKEN}\"}}")), Some(1_700_000_005)),
+        ("no token", header("x-version", "1.2.3".to_owned()), None),
+        ("nothing", question(), None),
+        ("one that is not sent", Question { not_after: Some(7), ..body(TOKEN.to_owned()) }, Some(7)),
+    ] {
+        assert_eq!(question.stated_end(), end, "{what}");
+    }
+}
+
+#[test]
 fn nothing_is_remembered_beyond_the_end_of_a_token() {
     for (what, body, not_after, later, calls) in [
         ("the answer says when", "until 1700000010", None, 9, 1),

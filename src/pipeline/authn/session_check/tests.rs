@@ -2,6 +2,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
+use super::{Settings, Url, unmeant};
 use crate::pipeline::authn::testing::{Asked, Probe, build, run, set_time};
 use crate::pipeline::{Denial, Shared};
 use crate::upstream::Outgoing;
@@ -379,5 +380,21 @@ fn settings_that_cannot_be_are_found_when_rules_load() {
             let pointers: Vec<&str> = findings.iter().map(|f| f.pointer.as_str()).collect();
             assert_eq!(pointers, [pointer], "{id} {more}");
         }
+    }
+}
+
+#[test]
+fn a_path_that_is_not_used_is_told_at_start() {
+    for (settings, told) in [
+        (json!({"check_session_url": "http://store.test/sessions/whoami"}), Some("with its method")),
+        (json!({"check_session_url": "http://store.test/whoami", "force_method": "GET"}), Some("not used")),
+        (json!({"check_session_url": "http://store.test/whoami", "preserve_path": true}), None),
+        (json!({"check_session_url": "http://store.test"}), None),
+        (json!({"check_session_url": "http://store.test/?a=b"}), None),
+    ] {
+        let read: Settings = serde_json::from_value(settings.clone()).unwrap();
+        let warning = unmeant(&read, &Url::parse(&read.check_session_url).unwrap());
+        assert_eq!(warning.is_some(), told.is_some(), "{settings}");
+        assert!(warning.unwrap_or_default().contains(told.unwrap_or_default()), "{settings}");
     }
 }
