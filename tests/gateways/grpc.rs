@@ -102,7 +102,7 @@ struct Setup {
     stub: Stub,
     gate: Gate,
     _envoy: Process,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Setup {
@@ -128,11 +128,11 @@ impl Setup {
         command.arg("-c").arg(&file).args(["--use-dynamic-base-id", "--concurrency", "1"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let envoy = Process::start(&mut command).map_err(|error| error.to_string())?;
-        let setup = Self { port: gateway, stub, gate, _envoy: envoy, _folder: folder };
+        let setup = Self { port: gateway, stub, gate, _envoy: envoy, folder };
         let public = Request::get("/page");
         wait::until(PATIENCE, || setup.ask(&public).ok().filter(|(reply, _)| reply.status == 200))
             .ok_or_else(|| {
-                let log = std::fs::read_to_string(setup._folder.path().join("envoy.log")).unwrap_or_default();
+                let log = std::fs::read_to_string(setup.folder.path().join("envoy.log")).unwrap_or_default();
                 format!("no public page\n{log}\n{}", setup.gate.stderr())
             })?;
         Ok(setup)

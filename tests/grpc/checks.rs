@@ -8,6 +8,7 @@ use okgate_testkit::gate::Gate;
 use okgate_testkit::stub::Stub;
 use okgate_testkit::wait::eventually;
 use serde_json::json;
+use std::fmt::Write as _;
 
 const TRUSTED: &str = "trusted_proxies: [127.0.0.1, 10.0.0.0/8]";
 
@@ -22,10 +23,12 @@ fn rule(id: &str, members: &str) -> String {
     ];
     for (key, value) in usual {
         if !members.lines().any(|line| line.starts_with(&format!("{key}:"))) {
-            rule += &format!("  {key}: {value}\n");
+            let _ = writeln!(rule, "  {key}: {value}");
         }
     }
-    members.lines().for_each(|line| rule += &format!("  {line}\n"));
+    for line in members.lines() {
+        let _ = writeln!(rule, "  {line}");
+    }
     rule
 }
 
@@ -66,6 +69,11 @@ fn a_yes_says_who_is_calling_and_a_client_cannot() {
     assert_ne!(yes.metadata("decision_id"), Some(id));
 }
 
+/// A path and header fields; then the code, the status and the outcome.
+type Row = (&'static str, &'static [(&'static str, &'static str)], i32, i32, &'static str);
+
+const TOKEN: &[(&str, &str)] = &[("authorization", "Bearer x")];
+
 #[test]
 fn a_no_of_each_kind_is_a_denied_response() {
     let rules = [
@@ -79,13 +87,12 @@ fn a_no_of_each_kind_is_a_denied_response() {
         rule("broken", "mutators: [{handler: hydrator}]"),
     ];
     let (gate, envoy) = run(TRUSTED, &rules);
-    let token = [("authorization", "Bearer x")];
-    let rows: [(&str, &[(&str, &str)], i32, i32, &str); 9] = [
+    let rows: [Row; 9] = [
         ("/nowhere", &[], 7, 404, "no-rule"),
         ("/closed", &[], 7, 403, "forbidden"),
         ("/nobody", &[], 16, 401, "unauthenticated"),
         ("/login?x=1", &[], 16, 302, "unauthenticated"),
-        ("/down", &token, 7, 403, "could-not-decide"),
+        ("/down", TOKEN, 7, 403, "could-not-decide"),
         ("/twice", &[], 7, 500, "several-rules"),
         ("/broken", &[], 7, 500, "misconfigured"),
         ("/open/..%2fclosed", &[], 7, 400, "bad-request"),

@@ -212,7 +212,10 @@ impl Verdict {
     /// The status of HTTP: 200 for a yes.
     #[track_caller]
     pub fn status(&self) -> i32 {
-        if self.code() == 0 { self.ok().headers.len().min(0) as i32 + 200 } else { self.denied().2 }
+        match &self.0.http_response {
+            Some(HttpResponse::OkResponse(_)) if self.code() == 0 => 200,
+            _ => self.denied().2,
+        }
     }
 
     /// Header fields of either: `name=value`, `name+=value` for what is added to what is there.

@@ -224,7 +224,9 @@ impl Headers for CheckHeaders<'_> {
     }
 
     fn each<'h>(&'h self, name: &str, visit: &mut dyn FnMut(&'h [u8])) {
-        self.named(name).for_each(|value| visit(value));
+        for value in self.named(name) {
+            visit(value);
+        }
     }
 
     fn all<'h>(&'h self, visit: &mut dyn FnMut(&'h str, &'h [u8])) {

@@ -200,7 +200,7 @@ fn read(reply: &Reply) -> (i32, i32, Vec<String>, String, String) {
     let (status, fields, body, removed) = match response.http_response.unwrap() {
         HttpResponse::OkResponse(ok) => (200, ok.headers, String::new(), ok.headers_to_remove.join(",")),
         HttpResponse::DeniedResponse(no) => (no.status.unwrap().code, no.headers, no.body, String::new()),
-        other => panic!("{other:?}"),
+        HttpResponse::ErrorResponse(error) => panic!("{error:?}"),
     };
     assert_eq!((code == 0, i32::from(reply.status)), (status == 200, status));
     let fields = fields.into_iter().map(|field| {

@@ -102,7 +102,7 @@ async fn outcome(
 ) -> Result<Bytes, Failed> {
     let deadline = request.headers().get("grpc-timeout").and_then(|value| budget(value.as_bytes()));
     // A little before: Envoy's own clock began earlier, and what it does not get in time may pass.
-    let deadline = deadline.and_then(|budget| Instant::now().checked_add(budget - budget / 10));
+    let deadline = deadline.and_then(|budget| Instant::now().checked_add(budget / 10 * 9));
     let (parts, mut body) = request.into_parts();
     let snapshot = worker.live.load();
     let room = &worker.live.shared.bodies;
