@@ -1,5 +1,7 @@
 //! Whether the gateway asks okgate, and does what it says.
 
+use std::collections::BTreeSet;
+
 use okgate::diagnostic::Severity;
 
 use super::cases::Cases;
@@ -12,27 +14,18 @@ const LARGE: usize = 6000;
 
 /// What must not pass does not: a gateway that asks nobody is the worst that can be found.
 pub fn asks_okgate(doctor: &Doctor, cases: &Cases) -> Result<Outcome, String> {
-    let mut passed = Vec::new();
-    let mut broken = 0;
-    let mut shows = None;
+    let mut answers = Vec::new();
     for (request, refused) in &cases.refusals {
         let observed = doctor.send(request)?;
-        // A 404 may be the upstream's own word.
-        let telling = observed.status().is_some_and(|status| {
-            status != 404
-                && (300..500).contains(&status)
-                && (refused.statuses.contains(&status) || !cases.known)
-        });
-        let seen = doctor.echo.is_some() && !observed.passed();
-        broken += usize::from(observed.status().is_some_and(|status| status >= 500));
         if observed.passed() {
             doctor.open.borrow_mut().insert(request.target.clone());
-            passed.push((request, observed));
-        } else if telling || (seen && shows.is_none()) {
-            shows = Some((request, observed.said(), telling));
         }
+        answers.push((request, refused, observed));
     }
-    if let (Some((request, observed)), true) = (passed.first(), passed.len() == cases.refusals.len()) {
+    let Some((request, _, observed)) = answers.first() else {
+        return Ok(Outcome::NotChecked("no request is refused by these rules".to_owned()));
+    };
+    if answers.iter().all(|(_, _, observed)| observed.passed()) {
         let (severity, code, why) = if cases.known {
             (Severity::Error, Code::OpenGateway, "okgate refuses")
         } else {
@@ -41,13 +34,13 @@ pub fn asks_okgate(doctor: &Doctor, cases: &Cases) -> Result<Outcome, String> {
         let message = format!("what {why} passes: {} is answered {}", shown(request), observed.said());
         return Ok(Outcome::Bad(vec![doctor.finding(severity, code, message, request)]));
     }
-    if broken == cases.refusals.len()
+    if answers.iter().all(|(_, _, observed)| is_broken(observed))
         && let Some((request, _)) = cases.pass()
     {
         let observed = doctor.send(request)?;
-        if observed.status().is_some_and(|status| status >= 500) && observed.arrived.is_none() {
-            let message =
-                format!("everything is answered {}, what okgate lets through as well", observed.said());
+        if is_broken(&observed) && observed.arrived.is_none() {
+            let said = observed.said();
+            let message = format!("everything is answered {said}, what okgate lets through as well");
             return Ok(Outcome::Bad(vec![doctor.finding(
                 Severity::Error,
                 Code::NoDecision,
@@ -57,23 +50,25 @@ pub fn asks_okgate(doctor: &Doctor, cases: &Cases) -> Result<Outcome, String> {
         }
     }
     // What passes here and there is told with the statuses.
-    match shows {
-        Some((request, said, telling)) => {
-            let seen = if telling { "" } else { ", and does not reach the upstream" };
-            // That the upstream is seen at all has to be known first.
-            if !telling && !is_seen(doctor, cases)? {
-                return Ok(Outcome::NotChecked(unseen(doctor)));
-            }
-            Ok(Outcome::Good(format!("{} is answered {said}{seen}", shown(request))))
-        }
-        None if cases.refusals.is_empty() => {
-            Ok(Outcome::NotChecked("no request is refused by these rules".to_owned()))
-        }
-        None => Ok(Outcome::NotChecked(format!(
-            "what is refused is answered 404 or 5xx, which the upstream may do as well; {}",
-            unseen(doctor)
-        ))),
+    let refused = answers.iter().filter(|(_, _, observed)| !observed.passed());
+    let what = if cases.known { "what okgate refuses" } else { "what nobody can know of" };
+    let said = refused.clone().map(|(_, _, observed)| observed.said()).collect::<Vec<_>>().join(", ");
+    let all = format!("{what} is answered {said}");
+    if is_seen(doctor, cases)? {
+        return Ok(Outcome::Good(format!("{all}, and the upstream sees nothing of it")));
     }
+    // An upstream may answer 401, 403 or 404 by itself, but hardly each of them where okgate would.
+    let as_meant = refused.filter_map(|(_, refused, observed)| {
+        observed.status().filter(|status| refused.statuses.contains(status))
+    });
+    if as_meant.collect::<BTreeSet<_>>().len() > 1 {
+        return Ok(Outcome::Good(all));
+    }
+    Ok(Outcome::NotChecked(format!("{all}, but an upstream may answer so by itself; {}", unseen(doctor))))
+}
+
+fn is_broken(observed: &Observed) -> bool {
+    observed.status().is_some_and(|status| status >= 500)
 }
 
 /// Whether something that passes is seen behind the gateway.

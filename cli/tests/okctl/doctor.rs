@@ -93,8 +93,7 @@ fn what_all_answers_have_in_common_is_told() {
         ("HTTP/1.1 500 Oh", &config, 1, vec!["asks-okgate: no-decision"]),
         // It may be the upstream that knows no such page.
         ("HTTP/1.1 404 No", &[], 2, vec![]),
-        ("HTTP/1.1 403 No", &[], 0, vec![]),
-        ("HTTP/1.1 403 No", &["--require-all"], 2, vec![]),
+        ("HTTP/1.1 403 No", &[], 2, vec![]),
     ] {
         let (exit, codes, said) = doctor(&says(answer), more);
         assert_eq!(
