@@ -39,7 +39,8 @@ pub struct Api {
 }
 
 impl Api {
-    fn new(base: &str, timeout: Duration) -> anyhow::Result<Self> {
+    /// The API at an address, asked for so long at most.
+    pub fn new(base: &str, timeout: Duration) -> anyhow::Result<Self> {
         let host = base.split_once("://").and_then(|(scheme, rest)| {
             let http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
             http.then(|| rest.split(['/', '?', '#']).next().unwrap_or_default())

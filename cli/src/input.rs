@@ -47,6 +47,8 @@ enum WrittenAs {
 pub struct Loaded {
     /// Decides by the rules.
     pub engine: Engine,
+    /// Whom its calls out trust.
+    pub outbound: Arc<Outbound>,
     /// How the server listens and answers.
     pub serve: Serve,
     /// All findings, about the configuration as well.
@@ -92,10 +94,13 @@ impl Input {
                 documents.push(document);
             }
         }
-        let (engine, found) = compile::engine(&config, &documents, &Shared::new(CACHE_BYTES));
+        let shared = Shared::new(CACHE_BYTES);
+        shared.outbound.set(&config.http_client.tls);
+        let (engine, found) = compile::engine(&config, &documents, &shared);
         report.extend(found);
         let rules = engine.rules().all().len() + unread.len();
-        Ok(Ok(Loaded { engine, serve: config.serve, report, documents: read, rules, incomplete }))
+        let (serve, outbound) = (config.serve, shared.outbound);
+        Ok(Ok(Loaded { engine, outbound, serve, report, documents: read, rules, incomplete }))
     }
 
     /// The documents that are named, or those that the server would load.

@@ -5,6 +5,7 @@
 
 mod api;
 mod command;
+mod doctor;
 mod exit;
 mod gateway;
 mod input;

@@ -122,7 +122,8 @@ impl Request {
     }
 }
 
-fn split_header(header: &str) -> anyhow::Result<(&str, &str)> {
+/// Name and value of `Name: value`.
+pub fn split_header(header: &str) -> anyhow::Result<(&str, &str)> {
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     match header.split_once(':') {
         Some((name, value)) if !name.is_empty() && name.bytes().all(is_token) => Ok((name, value.trim())),

@@ -1,5 +1,6 @@
 //! The engine: one compiled rule set and how it decides.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -15,6 +16,8 @@ use crate::matcher::{Captures, Strategy};
 use crate::request::AccessRequest;
 use crate::rule::spec::OnFailure;
 use crate::rule::{Hit, Rule, RuleSet};
+use crate::upstream::awc::Client;
+use crate::upstream::tls::Outbound;
 
 /// Everything a decision needs, immutable: a reload makes another one.
 #[derive(Debug)]
@@ -123,6 +126,18 @@ impl Engine {
             }
             Err(refused) => self.refuse(Some(rule), refused, Some(&exchange.session), request),
         }
+    }
+
+    /// Decides on a request from a thread that has no runtime, and waits for it. Handlers ask their services as they do
+    /// in a server.
+    pub fn decide_once(
+        &self,
+        request: &AccessRequest<'_>,
+        outbound: &Arc<Outbound>,
+    ) -> std::io::Result<Decision> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let context = Context::new(Rc::new(Client::with(Arc::clone(outbound))));
+        Ok(tokio::task::LocalSet::new().block_on(&runtime, self.decide(request, &context)))
     }
 
     /// Decides on a preflight (Fetch standard, section 3.2.2) without asking who is calling: it carries no

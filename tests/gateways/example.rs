@@ -1,30 +1,37 @@
 //! An example of `examples/`, copied with ports of its own and running.
 
+use crate::written;
 use okgate_testkit::http::{self, Reply, Request};
 use okgate_testkit::process::Process;
 use okgate_testkit::{ports, wait};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Files by name.
+pub type Files = Vec<(&'static str, String)>;
+
 /// A folder of `examples/`, and how what is in it is started. Each port stands in it for one thing only.
 pub struct Example {
     pub name: &'static str,
     /// The folder.
-    folder: &'static str,
+    pub folder: &'static str,
     /// The gateway's port as the files have it.
-    port: u16,
+    pub port: u16,
     /// The upstream's; okgate's are the next two.
-    upstream: u16,
+    pub upstream: u16,
     /// Program and arguments, from the root of the repository. The last one is the gateway.
-    programs: &'static [&'static [&'static str]],
+    pub programs: &'static [&'static [&'static str]],
+    /// Makes files of what `okctl gateway` writes, where the gateway runs with that and not with the folder's own.
+    pub written: Option<fn(&str) -> Files>,
     /// What this gateway makes of okgate's 404.
     pub unmatched: u16,
 }
@@ -36,6 +43,7 @@ pub const EXAMPLES: &[Example] = &[
         port: 18080,
         upstream: 18081,
         programs: &[&["nginx", "-p", "examples/nginx", "-c", "nginx.conf", "-e", "stderr"]],
+        written: None,
         unmatched: 403,
     },
     Example {
@@ -47,6 +55,7 @@ pub const EXAMPLES: &[Example] = &[
             &["python3", "examples/upstream/echo.py", "28081"],
             &["traefik", "--configFile=examples/traefik/traefik.yaml"],
         ],
+        written: None,
         unmatched: 404,
     },
     Example {
@@ -58,6 +67,7 @@ pub const EXAMPLES: &[Example] = &[
             &["python3", "examples/upstream/echo.py", "38081"],
             &["caddy", "run", "--config", "examples/caddy/Caddyfile", "--adapter", "caddyfile"],
         ],
+        written: None,
         unmatched: 404,
     },
     Example {
@@ -69,6 +79,7 @@ pub const EXAMPLES: &[Example] = &[
             &["python3", "examples/upstream/echo.py", "48081"],
             &["envoy", "-c", "examples/envoy/envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1"],
         ],
+        written: None,
         unmatched: 404,
     },
     Example {
@@ -80,6 +91,7 @@ pub const EXAMPLES: &[Example] = &[
             &["python3", "examples/upstream/echo.py", "48081"],
             &["envoy", "-c", "examples/envoy/grpc.yaml", "--use-dynamic-base-id", "--concurrency", "1"],
         ],
+        written: None,
         unmatched: 404,
     },
     Example {
@@ -91,6 +103,7 @@ pub const EXAMPLES: &[Example] = &[
             &["python3", "examples/upstream/echo.py", "58081"],
             &["haproxy", "-db", "-f", "examples/haproxy/haproxy.cfg"],
         ],
+        written: None,
         unmatched: 404,
     },
     Example {
@@ -102,11 +115,18 @@ pub const EXAMPLES: &[Example] = &[
             &["python3", "examples/upstream/echo.py", "19081"],
             &["nginx", "-p", "examples/openresty", "-c", "nginx.conf", "-e", "stderr"],
         ],
+        written: None,
         unmatched: 404,
     },
 ];
 
 impl Example {
+    /// The name of its rows.
+    pub fn title(&self) -> String {
+        let what = if self.written.is_some() { "-as-okctl-writes-it" } else { "" };
+        format!("{}{what}", self.name)
+    }
+
     /// The first program it needs that is not installed.
     pub fn missing_program(&self) -> Option<&'static str> {
         self.programs
@@ -131,10 +151,19 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// In a file of this name, this text stands in place of that one: `(file, that, this)`.
+pub type Edit = (&'static str, &'static str, &'static str);
+
+/// nginx is its own upstream there.
+const NO_UPSTREAM: Edit =
+    ("nginx.conf", "listen 127.0.0.1:18081;", "listen unix:/tmp/okgate-example-nginx-upstream;");
+
 /// A running example.
 pub struct Setup {
     pub example: &'static Example,
     port: u16,
+    upstream: u16,
+    okgate_port: u16,
     okgate: Mutex<Option<Process>>,
     others: Vec<Process>,
     dir: TempDir,
@@ -143,18 +172,55 @@ pub struct Setup {
 impl Setup {
     /// Copies the example, starts okgate and what else it has, and waits until the public page comes.
     pub fn start(example: &'static Example) -> Result<Self, String> {
-        Self::try_start(example).map_err(|e| format!("the {} example cannot be set up: {e}", example.name))
+        let setup = Self::try_start(example, &[], true).and_then(|setup| {
+            let public = Request::get("/public/ready");
+            wait::until(PATIENCE, || setup.send(&public).ok().filter(|reply| reply.status == 200))
+                .ok_or_else(|| io::Error::other(format!("no public page\n{}", setup.logs())))?;
+            Ok(setup)
+        });
+        setup.map_err(|e| format!("the {} example cannot be set up: {e}", example.name))
     }
 
-    fn try_start(example: &'static Example) -> io::Result<Self> {
+    /// The same with other texts in its files, and nobody behind it.
+    pub fn without_upstream(example: &'static Example, edits: &[Edit]) -> Result<Self, String> {
+        let mut edits = edits.to_vec();
+        if example.name == "nginx" {
+            edits.push(NO_UPSTREAM);
+        }
+        let setup = Self::try_start(example, &edits, false).and_then(|setup| {
+            // Traefik answers 404 until it has read its files, and may go on to for somebody who is refused so.
+            let denied = Request::get("/internal/ready");
+            wait::until(PATIENCE, || setup.send(&denied).ok().filter(|reply| reply.status != 404))
+                .ok_or_else(|| io::Error::other(format!("no answer\n{}", setup.logs())))?;
+            wait::until(PATIENCE, || TcpStream::connect(("127.0.0.1", setup.okgate_port)).ok())
+                .ok_or_else(|| io::Error::other("no okgate"))?;
+            Ok(setup)
+        });
+        setup.map_err(|e| format!("the {} example cannot be set up: {e}", example.name))
+    }
+
+    /// Runs `okctl doctor` as its upstream.
+    pub fn doctor(&self, more: &[&str]) -> io::Result<Output> {
+        let mut command = Command::new(written::okctl()?);
+        command.args(["doctor", "--url", &format!("http://{}", self.host()), "--gateway", self.example.name]);
+        command.args(["-c", &format!("examples/{}/config.yaml", self.example.folder)]);
+        command.args(["--listen", &format!("127.0.0.1:{}", self.upstream)]);
+        command.args(["--api", &format!("http://127.0.0.1:{}", self.okgate_port)]);
+        command.args(["-H", &format!("Authorization: Bearer {}", self.token())]);
+        command.args(more).current_dir(self.dir.path()).output()
+    }
+
+    fn try_start(example: &'static Example, edits: &[Edit], with_upstream: bool) -> io::Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let dir = tempfile::Builder::new().prefix("okgate-gateway-").tempdir()?;
         let own: [u16; 4] = ports::free()?;
-        let [gateway, ..] = own;
+        let [gateway, upstream, okgate_port, _] = own;
         let own = own.map(|port| port.to_string());
         let first = example.upstream;
         let written = [example.port, first, first + 1, first + 2].map(|port| port.to_string());
-        let adapt = |text: &str| {
+        let adapt = |file: &str, text: &str| {
+            let own_edits = edits.iter().filter(|(name, ..)| *name == file);
+            let text = own_edits.fold(text.to_owned(), |text, (_, that, this)| text.replace(that, this));
             let paths = text.replace("/tmp/okgate-example", &dir.path().join("run").to_string_lossy());
             written.iter().zip(&own).fold(paths, |text, (written, own)| text.replace(written, own))
         };
@@ -162,6 +228,9 @@ impl Setup {
             [&format!("examples/{}", example.folder), "examples/demo-keys", "examples/upstream", "rules"]
         {
             copy(&root.join(folder), &dir.path().join(folder), &adapt)?;
+        }
+        for (name, content) in written::files(example, dir.path(), gateway, upstream)? {
+            fs::write(dir.path().join(name), content)?;
         }
         let start = |program: &Path, args: &[String], log: &str| {
             let log = File::create(dir.path().join(log))?;
@@ -175,15 +244,14 @@ impl Setup {
         let mut others = Vec::new();
         for words in example.programs {
             let [name, args @ ..] = words else { continue };
+            if *name == "python3" && !with_upstream {
+                continue;
+            }
             let program = find(name).ok_or_else(|| io::Error::other(format!("{name} is not installed")))?;
-            let args: Vec<String> = args.iter().map(|arg| adapt(arg)).collect();
+            let args: Vec<String> = args.iter().map(|arg| adapt("", arg)).collect();
             others.push(start(&program, &args, &format!("{name}.log"))?);
         }
-        let setup = Self { example, port: gateway, okgate: Some(okgate).into(), others, dir };
-        let public = Request::get("/public/ready");
-        wait::until(PATIENCE, || setup.send(&public).ok().filter(|reply| reply.status == 200))
-            .ok_or_else(|| io::Error::other(format!("no public page\n{}", setup.logs())))?;
-        Ok(setup)
+        Ok(Self { example, port: gateway, upstream, okgate_port, okgate: Some(okgate).into(), others, dir })
     }
 
     /// Sends a request to the gateway.
@@ -236,16 +304,17 @@ impl Drop for Setup {
     }
 }
 
-fn copy(from: &Path, to: &Path, adapt: &dyn Fn(&str) -> String) -> io::Result<()> {
+fn copy(from: &Path, to: &Path, adapt: &dyn Fn(&str, &str) -> String) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let (path, target) = (entry.as_ref().map(fs::DirEntry::path), to);
         let path = path.map_err(|e| io::Error::other(e.to_string()))?;
-        let target = target.join(path.file_name().unwrap_or_default());
+        let name = path.file_name().unwrap_or_default();
+        let target = target.join(name);
         if path.is_dir() {
             copy(&path, &target, adapt)?;
         } else {
-            fs::write(target, adapt(&fs::read_to_string(&path)?))?;
+            fs::write(target, adapt(&name.to_string_lossy(), &fs::read_to_string(&path)?))?;
         }
     }
     Ok(())

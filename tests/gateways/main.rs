@@ -1,13 +1,15 @@
-//! The examples as they stand, behind the gateways they are for: a row for each gateway and request; and
-//! stores that rules come from.
+//! The examples as they stand, behind the gateways they are for, and these gateways with what `okctl gateway` writes: a
+//! row for each gateway and request; `okctl doctor` behind all of them; and stores that rules come from.
 //!
 //! A gateway that is not installed is left out, and its rows say so; with `CI=true` or `OKGATE_REQUIRE_GATEWAYS=1` they
 //! fail instead. `just gateways` installs the gateways into `.gateways/`, where they are found.
 
+mod doctor;
 mod example;
 mod grpc;
 mod rows;
 mod stores;
+mod written;
 
 use example::{Example, Setup};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
         .iter()
         .any(|name| std::env::var(name).is_ok_and(|value| value == "true" || value == "1"));
     let mut trials = Vec::new();
-    for example in example::EXAMPLES {
+    for example in example::EXAMPLES.iter().chain(written::EXAMPLES) {
         let missing = example.missing_program();
         let shared = Arc::new(Shared { example, setup: OnceLock::new() });
         for row in rows::ROWS {
@@ -43,9 +45,12 @@ fn main() -> ExitCode {
             Some(program) => left_out(program, required),
             None => rows::nothing_passes_without_okgate(example).map(|()| Completion::Completed),
         };
-        trials
-            .push(Trial::ignorable_test(format!("{}::without okgate nothing passes", example.name), closed));
+        trials.push(Trial::ignorable_test(
+            format!("{}::without okgate nothing passes", example.title()),
+            closed,
+        ));
     }
+    trials.extend(doctor::trials(required));
     trials.push(grpc::trial(required));
     trials.extend(stores::trials(required));
     libtest_mimic::run(&args, trials).exit_code()
@@ -53,7 +58,7 @@ fn main() -> ExitCode {
 
 fn trial(shared: &Arc<Shared>, row: &'static Row, missing: Option<&'static str>, required: bool) -> Trial {
     let shared = Arc::clone(shared);
-    Trial::ignorable_test(format!("{}::{}", shared.example.name, row.name), move || match missing {
+    Trial::ignorable_test(format!("{}::{}", shared.example.title(), row.name), move || match missing {
         Some(program) => left_out(program, required),
         None => row.check(shared.setup()?).map(|()| Completion::Completed),
     })

@@ -4,6 +4,7 @@
 
 mod completion;
 mod credentials_generate;
+mod doctor;
 mod gateway;
 mod health;
 mod rules_get;
@@ -47,6 +48,7 @@ enum Command {
     #[command(subcommand)]
     Credentials(Credentials),
     Gateway(gateway::Args),
+    Doctor(doctor::Args),
     /// Ask a running server how it is
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Health(Health),
@@ -128,6 +130,7 @@ pub fn run(okctl: Okctl) -> anyhow::Result<Exit> {
             HealthCommand::Ready(args) => health::run("ready", &args, endpoint),
         },
         Command::Gateway(args) => gateway::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Schema(Schema::Print(args)) => schema_print::run(&args),
         Command::Version => version::run(),
         Command::Completion(args) => completion::run(&args),

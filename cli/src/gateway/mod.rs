@@ -51,6 +51,23 @@ impl Gateway {
         self.dialect() == "forwarded"
     }
 
+    /// The name as it is written on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// The gateway that names itself so in the header `Server`.
+    pub fn of_server(server: &str) -> Option<Self> {
+        let name = server.split(['/', ' ']).next().unwrap_or_default().to_ascii_lowercase();
+        match name.as_str() {
+            "nginx" => Some(Self::Nginx),
+            "openresty" => Some(Self::Openresty),
+            "caddy" => Some(Self::Caddy),
+            "envoy" | "istio-envoy" => Some(Self::Envoy),
+            _ => None,
+        }
+    }
+
     /// The configuration.
     pub fn write(self, said: &Said) -> anyhow::Result<String> {
         let template = match self {

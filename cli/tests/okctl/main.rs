@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot run okctl ends there")]
 
+mod doctor;
 mod gateway;
 mod keys;
 mod output;
