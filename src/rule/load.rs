@@ -80,8 +80,7 @@ fn read(
         for warning in warnings {
             report.push(source, None, warning);
         }
-        report.extend(items.report);
-        return Some(items.rules);
+        return Some(items.finish(report));
     }
     let value = match document::parse(&text, &source.name) {
         Ok(document) => {
@@ -115,8 +114,7 @@ fn read(
     for value in list {
         items.add(value);
     }
-    report.extend(items.report);
-    Some(items.rules)
+    Some(items.finish(report))
 }
 
 /// The items of a document, on their way to rules.
@@ -133,6 +131,12 @@ impl<'s> Items<'s> {
     fn new(source: &'s Arc<Source>, substitution: &'s Substitution) -> Self {
         let (parts, rules, report) = (Parts::default(), Vec::new(), Report::default());
         Self { source, substitution, next: 0, parts, rules, report }
+    }
+
+    fn finish(mut self, report: &mut Report) -> Vec<Written> {
+        report.extend(self.report);
+        self.rules.shrink_to_fit();
+        self.rules
     }
 
     fn add(&mut self, mut value: Value) {

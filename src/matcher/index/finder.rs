@@ -32,7 +32,9 @@ enum Leaf {
     Empty,
     One(u32),
     Few(Box<[u32]>),
-    ByMethod(HashMap<u32, Box<[u32]>>),
+    /// In order of the methods. No hash map, which is larger: there is a leaf for nearly every rule, and few are of
+    /// this kind.
+    ByMethod(Box<[(u32, Box<[u32]>)]>),
     Many(Box<Finder>),
 }
 
@@ -89,7 +91,8 @@ impl Leaf {
             Self::One(entry) => found.push(*entry),
             Self::Few(entries) => found.extend_from_slice(entries),
             Self::ByMethod(methods) => {
-                if let Some(entries) = methods.get(&method) {
+                let at = methods.binary_search_by_key(&method, |(method, _)| *method);
+                if let Some((_, entries)) = at.ok().and_then(|at| methods.get(at)) {
                     found.extend_from_slice(entries);
                 }
             }
@@ -193,9 +196,10 @@ impl<'e> Builder<'e> {
                         }
                     }
                 }
-                Leaf::ByMethod(
-                    methods.into_iter().map(|(method, entries)| (method, entries.into())).collect(),
-                )
+                let mut methods: Vec<(u32, Box<[u32]>)> =
+                    methods.into_iter().map(|(method, entries)| (method, entries.into())).collect();
+                methods.sort_unstable_by_key(|(method, _)| *method);
+                Leaf::ByMethod(methods.into())
             }
         }
     }

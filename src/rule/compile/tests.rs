@@ -198,7 +198,8 @@ fn rules_with_the_same_handlers_run_the_same_steps_and_each_is_told_its_faults()
     let rules = [rule("a", "header"), rule("b", "header"), rule("c", "haeder"), rule("d", "haeder")];
     let text = Value::from(rules.to_vec()).to_string();
     let source = Source { name: "rules.json".to_owned(), path: None, text: Some(text.into()) };
-    let document = crate::rule::load::decode(Arc::new(source), false, &Default::default()).unwrap();
+    let document =
+        crate::rule::load::decode(Arc::new(source), false, &crate::rule::Substitution::default()).unwrap();
     let config = Config::for_validation(Strategy::Regexp).unwrap();
     let (engine, report) = engine(&config, [&document], &Shared::new(1 << 20));
     let [a, b, ..] = engine.rules().all() else { panic!("there are four") };
