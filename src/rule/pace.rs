@@ -1,9 +1,15 @@
-//! Pace: loading many rules takes a while, and a decision that waits for a processor should not wait for that.
+//! Pace: a decision that waits for a processor does not wait for thousands of rules to be loaded.
 //!
-//! A thread that works [`gently`] lets go of its processor after each moment of work. Elsewhere a [`pause`] is none.
+//! A thread that works [`gently`] offers its processor to others after each moment of work: a lower priority alone
+//! lets it keep the processor for some milliseconds once it has it. Elsewhere a [`pause`] is none.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
+
+/// Work without a pause.
+const MOMENT: Duration = Duration::from_micros(100);
+/// After this time it goes on without pauses: where nobody else ever rests, it would not end.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 thread_local! {
     static PACE: Cell<Option<Pace>> = const { Cell::new(None) };
@@ -13,38 +19,39 @@ thread_local! {
 struct Pace {
     began: Instant,
     paused: Instant,
-    work: Duration,
-    mode: u64,
 }
 
 /// Works with pauses.
 pub fn gently<R>(work: impl FnOnce() -> R) -> R {
     let now = Instant::now();
-    let env = |n: &str, d: u64| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
-    let mode = env("PACE_MODE", 0);
-    if mode > 0 {
-        PACE.set(Some(Pace {
-            began: now,
-            paused: now,
-            work: Duration::from_micros(env("PACE_WORK", 100)),
-            mode,
-        }));
-    }
+    PACE.set(Some(Pace { began: now, paused: now }));
     let made = work();
     PACE.set(None);
     made
 }
 
-/// Lets others have the processor, if this thread works [`gently`] and has worked for a moment.
+/// Lets others have the processor, where this thread works [`gently`] and has worked for a moment.
 pub fn pause() {
-    let Some(mut pace) = PACE.get() else { return };
-    if pace.paused.elapsed() < pace.work || pace.began.elapsed() > Duration::from_secs(3) {
-        return;
+    let Some(pace) = PACE.get() else { return };
+    if pace.paused.elapsed() >= MOMENT && pace.began.elapsed() < PATIENCE {
+        std::thread::yield_now();
+        PACE.set(Some(Pace { paused: Instant::now(), ..pace }));
     }
-    match pace.mode {
-        1 => std::thread::yield_now(),
-        us => std::thread::sleep(Duration::from_micros(us)),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_paced_to_its_end_and_no_longer() {
+        assert!(PACE.get().is_none());
+        let paced = gently(|| {
+            pause();
+            PACE.get().is_some()
+        });
+        assert!(paced && PACE.get().is_none());
+        pause();
+        assert!(PACE.get().is_none());
     }
-    pace.paused = Instant::now();
-    PACE.set(Some(pace));
 }

@@ -43,6 +43,8 @@ enum Next<'t> {
     Variable(Variable<'t>),
     /// `${NAME` without its end.
     Unclosed,
+    /// `${NAME` with what no variable has after its name.
+    Odd(&'t str),
 }
 
 impl Substitution {
@@ -100,6 +102,17 @@ impl Substitution {
         while let Some(dollar) = text.get(at..).and_then(|rest| rest.find('$')).map(|found| at + found) {
             made.push_str(text.get(at..dollar).unwrap_or_default());
             let until = match next(text, dollar) {
+                // Of a name that is no variable's, it may well be meant.
+                Next::Odd(name) if !self.allows(name) => dollar + 1,
+                Next::Odd(name) => {
+                    let message = format!("`${{{name}` is neither closed nor followed by a plain default");
+                    let help = format!(
+                        "write `${{{name}}}` or `${{{name}:-default}}`, or `$${{` for the text `${{`"
+                    );
+                    let finding = Finding::error("bad-variable", pointer, message);
+                    findings.push(finding.span(dollar, dollar + 2 + name.len()).help(help));
+                    text.len()
+                }
                 Next::Text => dollar + 1,
                 Next::Escaped => {
                     made.push_str("${");
@@ -173,8 +186,12 @@ fn next(text: &str, at: usize) -> Next<'_> {
         },
         None if after.starts_with('}') => (None, 1),
         None if after.is_empty() => return Next::Unclosed,
-        None => return Next::Text,
+        None => return Next::Odd(name),
     };
+    // It would end at the brace of the inner one.
+    if default.is_some_and(|default| default.contains("${")) {
+        return Next::Odd(name);
+    }
     Next::Variable(Variable { span: at..at + 2 + len + rest_len, name, default })
 }
 
@@ -214,7 +231,7 @@ mod tests {
             // What is none.
             ("$${HOST} costs $$5", "${HOST} costs $$5"),
             ("$1:${2}:<a${1,2}$>", "$1:${2}:<a${1,2}$>"),
-            ("${HOST.x} ${} $HOST", "${HOST.x} ${} $HOST"),
+            ("${OTHER.x} ${} $HOST", "${OTHER.x} ${} $HOST"),
             ("é${HOST}é$", "éapp.testé$"),
         ] {
             let mut value = json!({"a": [text, 1], "${HOST}": null});
@@ -233,6 +250,9 @@ mod tests {
             ("${OK_RULE_B}", "unset-variable", (0, 12)),
             ("x${HOST", "bad-variable", (1, 7)),
             ("${HOST:-x", "bad-variable", (0, 9)),
+            ("x${HOST/y}", "bad-variable", (1, 7)),
+            ("${HOST-x}", "bad-variable", (0, 6)),
+            ("${UNSET:-${HOST}}", "bad-variable", (0, 7)),
         ] {
             let mut value = json!([{"url": text}]);
             let mut findings = Vec::new();

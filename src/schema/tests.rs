@@ -63,6 +63,32 @@ fn editors_know_every_handler() {
 }
 
 #[test]
+fn the_rules_and_configurations_that_come_along_are_as_the_schemas_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let below = |folder: &str| glob::glob(&format!("{}/{folder}/**/*.yaml", root.display())).unwrap();
+    let mut seen = (0, 0);
+    for path in below("rules").chain(below("examples")).flatten() {
+        // Those of Kubernetes hold several documents each, and are tested elsewhere.
+        let Ok(value) = serde_yaml::from_str::<Value>(&std::fs::read_to_string(&path).unwrap()) else {
+            continue;
+        };
+        let schema = match &value {
+            Value::Array(_) => {
+                seen.0 += 1;
+                rules()
+            }
+            Value::Object(object) if object.contains_key("authenticators") => {
+                seen.1 += 1;
+                config()
+            }
+            _ => continue,
+        };
+        assert_eq!(said(&schema.check(&value)), Vec::<String>::new(), "{}", path.display());
+    }
+    assert!(seen.0 >= 5 && seen.1 >= 8, "{seen:?}");
+}
+
+#[test]
 fn a_self_contained_schema_refers_to_nothing() {
     for schema in [config(), rule(), rules(), handler(Stage::Errors, "redirect").unwrap()] {
         assert!(!schema.document().to_string().contains("$ref"));

@@ -40,10 +40,7 @@ impl Reloader {
     /// Reloads whenever something changes or somebody asks, until told to stop.
     pub fn run(mut self) {
         // Of this thread alone: where there is not enough of the processor for all, decisions come first.
-        let _ = rustix::process::setpriority_process(
-            None,
-            std::env::var("PACE_NICE").ok().and_then(|v| v.parse().ok()).unwrap_or(NICE),
-        );
+        let _ = rustix::process::setpriority_process(None, NICE);
         let mut dropped = 0;
         loop {
             let debounce = self.repository.config().access_rules.reload.debounce;

@@ -43,7 +43,7 @@ pub fn drop_rule_nulls(rule: &mut Value) {
 }
 
 /// Shows a rule and the objects in it whose keys are known, each with these keys.
-fn each_object(rule: &mut Value, show: &mut dyn FnMut(&mut Map<String, Value>, &[&str])) {
+fn each_object(rule: &mut Value, show: &mut impl FnMut(&mut Map<String, Value>, &[&str])) {
     let Some(rule) = rule.as_object_mut() else { return };
     show(rule, RULE);
     for (key, inner) in rule {

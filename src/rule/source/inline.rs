@@ -12,7 +12,7 @@ struct Inline(Arc<str>);
 
 pub(super) fn open(_: &str, _: &str, rest: &str) -> Result<Box<dyn RuleSource>, Finding> {
     let decoded = STANDARD.decode(rest).map_err(|error| error.to_string());
-    match decoded.and_then(|bytes| text_of(bytes)) {
+    match decoded.and_then(text_of) {
         Ok(text) => Ok(Box::new(Inline(text))),
         Err(why) => {
             let message = format!("the inline document cannot be decoded: {why}");
