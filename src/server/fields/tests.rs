@@ -71,7 +71,8 @@ fn requests(mut bytes: &[u8], room: usize) -> Vec<(Fields, Vec<u8>)> {
 }
 
 fn head(fields: usize, framing: &str) -> String {
-    let fields: String = (0..fields).map(|n| format!("x-{n}: a%0A{n}\r\n")).collect();
+    let fields: Vec<_> = (0..fields).map(|n| format!("x-{n}: a%0A{n}\r\n")).collect();
+    let fields = fields.concat();
     format!("GET /a HTTP/1.1\r\nhost: a\r\n{fields}{framing}\r\n")
 }
 
@@ -177,7 +178,7 @@ proptest! {
     #[test]
     fn any_bytes_come_through_without_harm(bytes in vec(any::<u8>(), 0..2_000), size in 1_usize..500) {
         // Fewer lines than a head that is touched has.
-        prop_assume!(bytes.iter().filter(|byte| **byte == b'\n').count() < 80);
+        prop_assume!(bytes.split(|byte| *byte == b'\n').count() <= 80);
         prop_assert_eq!(through(&bytes, size), bytes);
     }
 }
