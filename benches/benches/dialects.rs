@@ -5,7 +5,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use okgate::gateway::DIALECTS;
 use okgate_benches::cases::CASES;
-use okgate_benches::{Setting, question};
+use okgate_benches::{Setting, check, question};
 
 fn dialects(c: &mut Criterion) {
     let [min, ..] = &CASES;
@@ -22,6 +22,8 @@ fn dialects(c: &mut Criterion) {
                 b.iter(|| scene.decide_as(*dialect, &question));
             });
         }
+        let message = check(url);
+        group.bench_function(BenchmarkId::new(what, "envoy_grpc"), |b| b.iter(|| scene.check(&message)));
     }
     group.finish();
 }

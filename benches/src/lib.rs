@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::test::TestRequest;
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use okgate::config::{self, Answering, Sources};
 use okgate::gateway::{DIALECTS, Dialect, Endpoint};
@@ -24,9 +25,10 @@ use okgate::keys::KeySet;
 use okgate::keys::generate::NewKey;
 use okgate::matcher::Strategy;
 use okgate::pipeline::{Context, Reply, Shared};
+use okgate::request::body::BodyRoom;
 use okgate::rule::Repository;
-use okgate::server::decisions;
 use okgate::server::live::Snapshot;
+use okgate::server::{decisions, grpc};
 use okgate::upstream::awc::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -189,6 +191,15 @@ impl Scene {
         self.decide_at(self.endpoints.iter().find(|e| e.dialect.id() == dialect.id()), question)
     }
 
+    /// Decides on a `CheckRequest`, as Envoy asks over gRPC.
+    pub fn check(&self, message: &Bytes) -> Reply {
+        let room = BodyRoom::default();
+        grpc::decide(message, None, None, &self.snapshot, &self.context, &room)
+            .now_or_never()
+            .expect("no handler waits")
+            .expect("it is a question")
+    }
+
     fn decide_at(&self, endpoint: Option<&Endpoint>, question: &HttpRequest) -> Reply {
         let endpoint = endpoint.expect("there is one for each dialect");
         decisions::decide(question, None, ("", false), endpoint, &self.snapshot, &self.context)
@@ -213,4 +224,33 @@ pub fn question(url: &str, headers: &[(&str, &str)]) -> HttpRequest {
         request = request.insert_header((*name, *value));
     }
     request.to_http_request()
+}
+
+/// The same as a `CheckRequest`: fields by their numbers.
+pub fn check(url: &str) -> Bytes {
+    fn field(number: u8, content: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(content.len()).expect("a short question");
+        // Two bytes are a length too, even where one would do.
+        let [low, high] = [length & 0x7f | 0x80, length >> 7].map(|part| part.to_le_bytes()[0]);
+        [&[number << 3 | 2, low, high], content].concat()
+    }
+    let rest = url.strip_prefix("https://").unwrap_or(url);
+    let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    let header =
+        |name: &str, value: &str| field(3, &[field(1, name.as_bytes()), field(2, value.as_bytes())].concat());
+    let http = [
+        field(2, b"GET"),
+        header(":method", "GET"),
+        header(":path", path),
+        header(":authority", host),
+        header(":scheme", "https"),
+        header("x-forwarded-proto", "https"),
+        header("x-request-id", "5b6a3c1e-2222-4444-8888-0123456789ab"),
+        field(4, path.as_bytes()),
+        field(5, host.as_bytes()),
+        field(6, b"https"),
+    ];
+    let address = field(1, &field(1, &field(2, b"192.0.2.7")));
+    let request = field(4, &field(2, &http.concat()));
+    Bytes::from(field(1, &[field(1, &address), request].concat()))
 }

@@ -8,7 +8,7 @@ use allocation_counter::measure;
 use okgate::matcher::Strategy;
 use okgate_benches::cases::{CASES, Case, mutators};
 use okgate_benches::shapes::SHAPES;
-use okgate_benches::{Scene, Setting};
+use okgate_benches::{Scene, Setting, check};
 use serde_json::json;
 
 /// Allocations of one decision, the fewest of some: caches and tables are filled by the first.
@@ -51,6 +51,16 @@ fn a_decision_allocates_no_more_than_it_has_to() {
         let count = allocations(&scene, &asked, status);
         assert!(count <= most, "`{}` with {status}: {count} allocations for {what_for}", case.name);
     }
+}
+
+#[test]
+fn a_question_over_grpc_allocates_little_more() {
+    let [min, ..] = &CASES;
+    let scene = min.scene(Setting::default(), 1, |_| "https://app.example.com/x/<.*>".to_owned());
+    let message = check("https://app.example.com/x/1");
+    let count = || measure(|| assert_eq!(scene.check(&message).status, 200)).count_total;
+    let count = (0..5).map(|_| count()).min().unwrap_or_default();
+    assert!(count <= 16, "{count} allocations");
 }
 
 #[test]

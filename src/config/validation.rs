@@ -32,7 +32,7 @@ fn switch_on<T: ?Sized>(handlers: &mut Handlers, stage: Stage, registry: &[Regis
         }
         let schema = schema::handler(stage, registration.id);
         if let (Some(settings), Some(schema)) = (config.as_object_mut(), schema) {
-            for (key, example) in indispensable(schema.document()) {
+            for (key, example) in indispensable(&schema.document()) {
                 let setting = settings.entry(key).or_insert_with(|| example.clone());
                 // Of an object there may be defaults already.
                 *setting = merge(&example, setting);

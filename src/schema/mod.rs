@@ -24,7 +24,8 @@ use crate::diagnostic::Finding;
 
 /// A compiled schema.
 pub struct Schema {
-    document: Value,
+    /// The file that has it, below `schemas/`.
+    name: String,
     /// The document without conditions, for looking up what is known about a place.
     shape: Value,
     validator: Validator,
@@ -82,7 +83,8 @@ impl Schema {
         let document = expand::document(name).expect("a schema file that refers to what exists");
         let shape = shape::of(&document);
         let validator = Validator::compile(&document, format::FORMATS).expect("a valid schema");
-        Self { document, shape, validator }
+        // The document itself is read anew where somebody wants to see it: a server does not.
+        Self { name: name.to_owned(), shape, validator }
     }
 
     /// Everything that is wrong with `value`, sorted by place. Pointers count from `value`; values under
@@ -108,8 +110,8 @@ impl Schema {
     }
 
     /// The schema as JSON, self-contained: what editors and other validators can use.
-    pub fn document(&self) -> &Value {
-        &self.document
+    pub fn document(&self) -> Value {
+        expand::document(&self.name).unwrap_or_default()
     }
 
     /// Every place where something can be set, objects included.

@@ -3,13 +3,14 @@
 
 use serde_json::{Map, Value};
 
-/// The schema without conditions: `then` is laid over what it is in.
+/// The schema without conditions, `then` laid over what it is in, and without what only people read.
 pub(super) fn of(schema: &Value) -> Value {
     match schema {
         Value::Object(object) => {
             let mut flat = Map::new();
             for (key, inner) in object {
-                if key != "if" && key != "then" {
+                let prose = inner.is_string() && (key == "description" || key == "title");
+                if key != "if" && key != "then" && !prose {
                     flat.insert(key.clone(), of(inner));
                 }
             }

@@ -107,6 +107,7 @@ async fn connect(address: &str) -> Result<Channel, tonic::transport::Error> {
                 }
                 let (scheme, place) = address.split_once("://").expect("a URL");
                 let io = TcpStream::connect(place).await?;
+                io.set_nodelay(true)?;
                 if scheme == "http" {
                     return Ok(TokioIo::new(Box::new(io) as Box<dyn Wire>));
                 }

@@ -2,7 +2,7 @@
 
 use crate::client::{Envoy, Verdict, address, get, okgate, port};
 use bytes::Bytes;
-use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
+use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use h2::client::SendRequest;
 use okgate_testkit::gate::Gate;
 use okgate_testkit::http::{Request, exchange};
@@ -189,6 +189,25 @@ fn what_is_no_http2_ends_the_connection_and_nothing_else() {
     }
     assert!(exchange(port, false, &Request::get("/health/alive").to_bytes(), false).is_err());
     assert_eq!(rule(&Envoy::to(&address(&mut gate))).as_deref(), Some("one"));
+}
+
+#[test]
+fn one_connection_serves_thousands_of_questions_whatever_they_are() {
+    let mut gate = okgate("max_message_bytes: 1KiB", RULES).env("LOG_LEVEL", "error").run();
+    let envoy = Envoy::to(&address(&mut gate));
+    let good = get("http://app.test/x", &[]);
+    let long = get("http://app.test/x", &[("x-long", &"x".repeat(3000))]);
+    envoy.runtime.block_on(async {
+        let ask = |question: &CheckRequest| {
+            let (mut client, question) = (envoy.client.clone(), question.clone());
+            async move { Verdict(client.check(question).await.expect("an answer").into_inner()).status() }
+        };
+        for _ in 0..25 {
+            let calls = (0..100).map(|i| ask(if i % 2 == 0 { &good } else { &long }));
+            let statuses = futures_util::future::join_all(calls).await;
+            assert!(statuses.chunks(2).all(|pair| pair == [200, 413]), "{statuses:?}");
+        }
+    });
 }
 
 #[test]

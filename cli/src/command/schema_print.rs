@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             handlers().join(", ")
         );
     };
-    output::print_json(schema.document())?;
+    output::print_json(&schema.document())?;
     Ok(Exit::Yes)
 }
 

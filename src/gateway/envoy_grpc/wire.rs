@@ -4,6 +4,8 @@
 //! What a question holds is looked at where it lies: a library would first make a list of everything that is
 //! there, which takes 32 times the room of what an attacker sends.
 
+use smallvec::SmallVec;
+
 /// What is no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the message is no protobuf")]
@@ -76,6 +78,9 @@ impl<'m> Fields<'m> {
     }
 }
 
+/// Most messages find room in so many bytes.
+const ROOM: usize = 512;
+
 /// A message that is being written.
 #[derive(Debug, Default)]
 pub(super) struct Message(Vec<u8>);
@@ -83,7 +88,7 @@ pub(super) struct Message(Vec<u8>);
 impl Message {
     /// The message that `write` puts together.
     pub(super) fn of(write: impl FnOnce(&mut Self)) -> Vec<u8> {
-        let mut message = Self::default();
+        let mut message = Self(Vec::with_capacity(ROOM));
         write(&mut message);
         message.0
     }
@@ -118,20 +123,29 @@ impl Message {
         self.0.push(0);
         write(self);
         let length = self.0.len() - at - 1;
-        let mut prefix = Self::default();
-        prefix.varint(length as u64);
-        match (prefix.0.as_slice(), self.0.get_mut(at)) {
+        let prefix = varint(length as u64);
+        match (prefix.as_slice(), self.0.get_mut(at)) {
             ([one], Some(place)) => *place = *one,
-            _ => drop(self.0.splice(at..=at, prefix.0)),
+            _ => drop(self.0.splice(at..=at, prefix)),
         }
     }
 
-    fn varint(&mut self, mut number: u64) {
-        while let Some(more) = Some(number >> 7).filter(|more| *more != 0) {
-            self.0.extend((number & 0x7f | 0x80).to_le_bytes().first());
-            number = more;
+    fn varint(&mut self, number: u64) {
+        self.0.extend_from_slice(&varint(number));
+    }
+}
+
+/// Seven bits a byte, the lowest first; all but the last have the eighth.
+fn varint(mut number: u64) -> SmallVec<[u8; 10]> {
+    let mut bytes = SmallVec::new();
+    loop {
+        let [low, ..] = number.to_le_bytes();
+        number >>= 7;
+        if number == 0 {
+            bytes.push(low);
+            return bytes;
         }
-        self.0.extend(number.to_le_bytes().first());
+        bytes.push(low | 0x80);
     }
 }
 

@@ -9,6 +9,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 
@@ -50,19 +51,40 @@ enum Came {
     NoRoom,
 }
 
-/// Answers a call, unless whoever asks goes away before.
+/// Answers a call, unless whoever asks goes away before. What comes after the answer is passed over: a stream that is
+/// left before its end is a fault to HTTP/2, and a connection with many of them is ended.
 pub(super) async fn answer(
     request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    peer: Option<IpAddr>,
+    worker: &Worker,
+    patience: Duration,
+) {
+    let (head, mut body) = request.into_parts();
+    respond_to(&head, &mut body, respond, peer, worker, patience).await;
+    if !body.is_end_stream() {
+        let rest = async {
+            while let Some(Ok(piece)) = body.data().await {
+                let _ = body.flow_control().release_capacity(piece.len());
+            }
+        };
+        let _ = timeout(patience, rest).await;
+    }
+}
+
+async fn respond_to(
+    request: &Parts,
+    body: &mut RecvStream,
     mut respond: SendResponse<Bytes>,
     peer: Option<IpAddr>,
     worker: &Worker,
     patience: Duration,
 ) {
-    let is_grpc = request.headers().get(CONTENT_TYPE).is_some_and(|kind| {
+    let is_grpc = request.headers.get(CONTENT_TYPE).is_some_and(|kind| {
         let rest = kind.as_bytes().strip_prefix(GRPC.as_bytes());
         rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
     });
-    if request.method() != Method::POST || !is_grpc {
+    if request.method != Method::POST || !is_grpc {
         let mut response = Response::new(());
         *response.status_mut() =
             if is_grpc { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::UNSUPPORTED_MEDIA_TYPE };
@@ -71,7 +93,7 @@ pub(super) async fn answer(
         return;
     }
     let outcome = tokio::select! {
-        outcome = outcome(request, peer, worker, patience) => outcome,
+        outcome = outcome(request, body, peer, worker, patience) => outcome,
         _ = poll_fn(|cx| respond.poll_reset(cx)) => return,
     };
     let mut head = Response::new(());
@@ -95,20 +117,19 @@ pub(super) async fn answer(
 }
 
 async fn outcome(
-    request: Request<RecvStream>,
+    request: &Parts,
+    body: &mut RecvStream,
     peer: Option<IpAddr>,
     worker: &Worker,
     patience: Duration,
 ) -> Result<Bytes, Failed> {
-    let deadline = request.headers().get("grpc-timeout").and_then(|value| budget(value.as_bytes()));
+    let deadline = request.headers.get("grpc-timeout").and_then(|value| budget(value.as_bytes()));
     // A little before: Envoy's own clock began earlier, and what it does not get in time may pass.
     let deadline = deadline.and_then(|budget| Instant::now().checked_add(budget / 10 * 9));
-    let (parts, mut body) = request.into_parts();
     let snapshot = worker.live.load();
     let room = &worker.live.shared.bodies;
-    let mut read =
-        async |limit| timeout(patience, message(&mut body, limit, room)).await.or(Err(TOO_SLOW))?;
-    match parts.uri.path() {
+    let mut read = async |limit| timeout(patience, message(body, limit, room)).await.or(Err(TOO_SLOW))?;
+    match request.uri.path() {
         CHECK => {
             let limit =
                 snapshot.config.serve.grpc.as_ref().map_or(MESSAGE_BYTES, |grpc| grpc.max_message_bytes);
