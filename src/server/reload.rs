@@ -18,8 +18,8 @@ use crate::rule::repository::Loaded;
 use crate::rule::source::{self, parent};
 use crate::rule::watch::{State, Wake, Watcher, state_of};
 
-/// How much less important compiling is than deciding (`nice(2)`).
-const NICE: i32 = 10;
+/// How much less important compiling is than deciding: as much as can be (`nice(2)`).
+const NICE: i32 = 19;
 
 /// What the reload thread works with.
 pub struct Reloader {
