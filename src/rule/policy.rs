@@ -107,9 +107,12 @@ impl Narrower {
         let mut outers: HashMap<u32, Urls> = HashMap::new();
         for (number, rule) in (0_u32..).zip(rules) {
             pace::pause();
+            if budget.is_spent() {
+                break;
+            }
             let urls = Urls::of(&rule.patterns);
             let mut others: Vec<u32> = match (rule.methods().first(), urls.example(&mut budget)) {
-                _ if budget.is_spent() || rule.patterns.is_empty() => Vec::new(),
+                _ if rule.patterns.is_empty() => Vec::new(),
                 (None, _) => Vec::new(),
                 (Some(method), Some(url)) => {
                     hits.clear();
@@ -129,6 +132,9 @@ impl Narrower {
                 // Catch-alls are asked for again and again; nobody else needs to be kept.
                 if outers.len() >= MAX_KEPT && !outers.contains_key(&other) {
                     outers.clear();
+                }
+                if budget.is_spent() {
+                    break;
                 }
                 let theirs = outers.entry(other).or_insert_with(|| Urls::of(&outer.patterns));
                 if within((rule, &urls), (outer, theirs), &mut budget) == Inclusion::Less {

@@ -1,7 +1,8 @@
-//! Rules in object stores: a real server for each kind, which checks who asks where it can.
+//! Rules from elsewhere: a real server for each kind, which checks who asks where it can.
 
 mod azblob;
 mod gs;
+mod http;
 mod s3;
 
 use crate::example::find;
@@ -15,7 +16,12 @@ type Check = fn() -> Result<(), String>;
 
 /// The rows, each left out where its store is not installed.
 pub fn trials(required: bool) -> impl Iterator<Item = Trial> {
-    let rows: [(&str, &str, Check); 3] = [
+    let rows: [(&str, &str, Check); 4] = [
+        (
+            "nginx::rules come from a web server, follow it, and outlive a lost file",
+            http::PROGRAM,
+            http::rules_come_from_a_web_server,
+        ),
         ("moto::rules come from s3, follow it, and outlive a lost key", s3::PROGRAM, s3::rules_come_from_s3),
         (
             "azurite::rules come from azure, follow it, and outlive a lost blob",

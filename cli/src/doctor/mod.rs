@@ -1,7 +1,7 @@
 //! `okctl doctor`: probes that go through a running gateway, and what their answers say about it.
 //!
-//! The [`Oracle`](oracle::Oracle) works out what okgate decides about a probe, with the server's own code. [`wire`]
-//! sends it, untidy paths and all; the [`Echo`](echo::Echo) upstream sees whether and how it passes. A check
+//! The [`Oracle`] works out what okgate decides about a probe, with the server's own code. [`wire`]
+//! sends it, untidy paths and all; the [`Echo`] upstream sees whether and how it passes. A check
 //! compares these. What a check cannot see is told as not checked, never as good.
 
 mod asking;
