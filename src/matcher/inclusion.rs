@@ -19,6 +19,8 @@ use super::{Strategy, ValuePattern};
 const MAX_PLACES: usize = 20_000;
 /// So many characters to sort into classes cost as much as a place to look at.
 const CLASSES_A_PLACE: usize = 4;
+/// So many bytes of a pattern cost as much to read as a place to look at.
+const BYTES_A_PLACE: usize = 16;
 /// Patterns that tell more classes of characters apart are not compared.
 const MAX_CLASSES: usize = 512;
 
@@ -40,6 +42,11 @@ impl Budget {
         let left = self.0.checked_sub(places);
         self.0 = left.unwrap_or(0);
         left.map(|_| ())
+    }
+
+    /// Counts what it takes to read patterns of so many bytes.
+    pub fn read(&mut self, bytes: usize) {
+        let _ = self.spend_all(bytes / BYTES_A_PLACE);
     }
 
     /// Whether there is nothing left.

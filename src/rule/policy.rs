@@ -130,8 +130,11 @@ impl Narrower {
                     continue;
                 };
                 // Catch-alls are asked for again and again; nobody else needs to be kept.
-                if outers.len() >= MAX_KEPT && !outers.contains_key(&other) {
-                    outers.clear();
+                if !outers.contains_key(&other) {
+                    budget.read(outer.patterns.iter().map(|pattern| pattern.source().len()).sum());
+                    if outers.len() >= MAX_KEPT {
+                        outers.clear();
+                    }
                 }
                 if budget.is_spent() {
                     break;

@@ -1,4 +1,4 @@
-//! Rules behind a URL: nginx, which gives every file an ETag and answers 304 to who knows it.
+//! Rules behind a URL: nginx, which gives every file an `ETag` and answers 304 to who knows it.
 
 use super::{PATIENCE, becomes, config, is_told, rule, rules};
 use crate::example::find;
@@ -14,31 +14,31 @@ use tempfile::TempDir;
 pub const PROGRAM: &str = "nginx";
 
 pub fn rules_come_from_a_web_server() -> Result<(), String> {
-    let server = Server::start()?;
-    server.put("one")?;
-    let url = format!("http://127.0.0.1:{}/web.yaml", server.port);
+    let site = Site::start()?;
+    site.put("one")?;
+    let url = format!("http://127.0.0.1:{}/web.yaml", site.port);
     let gate = Start::new(env!("CARGO_BIN_EXE_okgate"), config(&url)).run();
     if rule(&gate).as_deref() != Some("one") {
         return Err(format!("no rule at the first request: {}", gate.stderr()));
     }
-    server.answers("304")?;
-    // nginx makes its ETags of time and length, and the time has no fractions.
-    server.put("another")?;
+    site.answers("304")?;
+    // nginx makes them of time and length, and the time has no fractions.
+    site.put("another")?;
     becomes(&gate, "another")?;
-    fs::remove_file(server.folder().join("web.yaml")).map_err(|error| error.to_string())?;
+    fs::remove_file(site.folder().join("web.yaml")).map_err(|error| error.to_string())?;
     is_told(&gate, "it answered with status 404")?;
     becomes(&gate, "another")?;
-    server.put("third")?;
+    site.put("third")?;
     becomes(&gate, "third")
 }
 
-struct Server {
+struct Site {
     port: u16,
     dir: TempDir,
     _server: Process,
 }
 
-impl Server {
+impl Site {
     fn start() -> Result<Self, String> {
         let said = |error: std::io::Error| error.to_string();
         let [port] = ports::free().map_err(said)?;
