@@ -208,15 +208,20 @@ async fn encrypted(
 ) -> Result<Connection<SslStream<TcpStream>>, DispatchError> {
     let _ = io.set_nodelay(true);
     let peer = io.peer_addr().ok();
-    let ssl = Ssl::new(tls.context()).map_err(io::Error::from)?;
-    let mut io = SslStream::new(ssl, io).map_err(io::Error::from)?;
-    match timeout(HANDSHAKE, Pin::new(&mut io).accept()).await {
-        Ok(accepted) => accepted.map_err(io::Error::other)?,
-        Err(_) => return Err(DispatchError::SlowRequestTimeout),
-    }
+    let Ok(accepted) = timeout(HANDSHAKE, accept(io, &tls)).await else {
+        return Err(DispatchError::SlowRequestTimeout);
+    };
+    let io = accepted?;
     let http2 = io.ssl().selected_alpn_protocol() == Some(b"h2");
     let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
     Ok((Fitting::new(io), protocol, peer))
+}
+
+/// The server's side of a TLS handshake.
+pub(super) async fn accept(io: TcpStream, tls: &SslAcceptor) -> io::Result<SslStream<TcpStream>> {
+    let mut stream = SslStream::new(Ssl::new(tls.context())?, io)?;
+    Pin::new(&mut stream).accept().await.map_err(io::Error::other)?;
+    Ok(stream)
 }
 
 /// An acceptor for a certificate chain and its key: TLS 1.2 and later, Mozilla's intermediate ciphers. What is

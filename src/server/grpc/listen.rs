@@ -1,19 +1,17 @@
 //! The listener: an address or a unix socket, with TLS or without.
 
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use actix_server::ServerBuilder;
 use actix_service::fn_service;
-use openssl::ssl::{Ssl, SslAcceptor};
+use openssl::ssl::SslAcceptor;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
-use tokio_openssl::SslStream;
 
 use super::connection::{Times, Wire, serve};
 use crate::config::Listener;
-use crate::server::listen::{Address, Fault, MakeWorker, acceptor, bind, bind_socket};
+use crate::server::listen::{Address, Fault, MakeWorker, accept, acceptor, bind, bind_socket};
 
 const NAME: &str = "grpc";
 /// What is spoken over TLS, as ALPN lists it.
@@ -75,7 +73,6 @@ pub(in crate::server) fn add(
 
 async fn wire(io: TcpStream, tls: Option<&SslAcceptor>, times: &Times) -> Option<Box<dyn Wire>> {
     let Some(tls) = tls else { return Some(Box::new(io)) };
-    let mut stream = SslStream::new(Ssl::new(tls.context()).ok()?, io).ok()?;
-    timeout(times.read, Pin::new(&mut stream).accept()).await.ok()?.ok()?;
+    let stream = timeout(times.read, accept(io, tls)).await.ok()?.ok()?;
     Some(Box::new(stream))
 }
