@@ -18,6 +18,12 @@ const RESTART: &[&str] = &[
     "serve.api.timeout",
     "serve.api.tls",
     "serve.api.socket",
+    "serve.proxy.host",
+    "serve.proxy.port",
+    "serve.proxy.timeout.read",
+    "serve.proxy.timeout.idle",
+    "serve.proxy.tls",
+    "serve.proxy.socket",
     "serve.grpc.host",
     "serve.grpc.port",
     "serve.grpc.timeout",
@@ -34,13 +40,12 @@ const NOT_YET: &[&str] = &[
     "log.redaction_text",
     "log.additional_redacted_headers",
     "serve.api.timeout.write",
-    "serve.proxy",
     "serve.prometheus",
     "tracing",
 ];
 
 /// What is known for Oathkeeper's sake and never does anything.
-const WITHOUT_EFFECT: &[&str] = &["version", "serve.api.cors.debug"];
+const WITHOUT_EFFECT: &[&str] = &["version", "serve.api.cors.debug", "serve.proxy.cors.debug"];
 
 /// What Oathkeeper does not know, by how it ends.
 const NEW: &[&str] = &[
@@ -59,6 +64,14 @@ const NEW: &[&str] = &[
     "serve.api.strip_request_headers",
     "serve.api.endpoints",
     "serve.proxy.trusted_proxies",
+    "serve.proxy.socket.mode",
+    "serve.proxy.max_header_bytes",
+    "serve.proxy.add_forwarded_headers",
+    "serve.proxy.keep_trailing_slash",
+    "serve.proxy.emit_empty_headers",
+    "serve.proxy.strip_request_headers",
+    "serve.proxy.status",
+    "serve.proxy.timeout.connect",
     "errors.first_match_wins",
     "access_rules.on_multiple_matches",
     "access_rules.default_rule",

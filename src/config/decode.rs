@@ -13,8 +13,8 @@ use crate::template;
 
 use super::check::allows_any_origin;
 use super::{
-    AccessRules, Answering, ClientTls, Config, Cors, EndpointConfig, Grpc, HandlerConfig, Handlers,
-    HttpClient, Listener, Log, Reload, Serve, Stage, Tls, parse_bytes, parse_duration,
+    AccessRules, Answering, ClientTls, Config, Cors, EndpointConfig, Forwarding, Grpc, HandlerConfig,
+    Handlers, HttpClient, Listener, Log, Proxy, Reload, Serve, Stage, Tls, parse_bytes, parse_duration,
 };
 
 /// Turns a configuration that the schema accepts, defaults filled in, into its types. The error names the
@@ -29,7 +29,7 @@ pub(super) fn config(
         serve: Serve {
             api: listener(at(value, "/serve/api"), api_tls).ok_or("serve.api")?,
             grpc: Some(grpc(value, grpc_tls).ok_or("serve.grpc")?),
-            proxy: listener(at(value, "/serve/proxy"), proxy_tls).ok_or("serve.proxy")?,
+            proxy: Some(proxy(at(value, "/serve/proxy"), proxy_tls).ok_or("serve.proxy")?),
             decisions: answering(at(value, "/serve/api"), &Answering::default()),
             endpoints: endpoints(at(value, "/serve/api")).ok_or("serve.api.endpoints")?,
         },
@@ -95,6 +95,22 @@ fn bytes(value: &Value) -> Option<usize> {
 }
 
 /// What is set here, or the default. Whether any of it is set, the sources know.
+fn proxy(value: &Value, tls: Option<Tls>) -> Option<Proxy> {
+    let everybody = get(value, "/trust_forwarded_headers")?;
+    let nobody = Trust::new(Some(&[]));
+    let trust = if everybody { Trust::Everybody } else { nobody };
+    Some(Proxy {
+        listener: listener(value, tls)?,
+        answering: answering(value, &Answering { trust, ..Answering::default() }),
+        forwarding: Forwarding {
+            add_forwarded_headers: get(value, "/add_forwarded_headers")?,
+            keep_trailing_slash: get(value, "/keep_trailing_slash")?,
+            connect_timeout: duration(value, "/timeout/connect")?,
+        },
+    })
+}
+
+/// The same.
 fn grpc(value: &Value, tls: Option<Tls>) -> Option<Grpc> {
     let (own, api) = (at(value, "/serve/grpc"), at(value, "/serve/api"));
     let timeout = |pointer: &str| duration(own, pointer);

@@ -52,6 +52,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     }
     match decode::config(&documents.effective, (api, proxy, grpc), client, &sources.environment) {
         Ok(mut config) => {
+            config.serve.proxy = config.serve.proxy.filter(|_| documents.is_set("/serve/proxy"));
             config.serve.grpc = config.serve.grpc.filter(|_| documents.is_set("/serve/grpc"));
             Ok(Loaded { config, report, documents })
         }

@@ -15,7 +15,6 @@ const SETTINGS: &[&str] = &[
     "/log/redaction_text",
     "/log/additional_redacted_headers",
     "/serve/api/timeout/write",
-    "/serve/proxy",
     "/serve/prometheus",
     "/tracing",
 ];
@@ -25,6 +24,7 @@ const HANDLERS: &[(Stage, &str)] = &[];
 /// Settings that are only accepted because Oathkeeper, or its documentation, knows them.
 const WITHOUT_EFFECT: &[&str] = &[
     "/serve/api/cors/debug",
+    "/serve/proxy/cors/debug",
     "/mutators/hydrator/config/cache/max_cost",
     "/mutators/id_token/config/cache/max_cost",
 ];

@@ -11,14 +11,36 @@ use crate::gateway::{Statuses, Trust};
 pub struct Serve {
     /// `serve.api`: decisions and management.
     pub api: Listener,
-    /// `serve.proxy`
-    pub proxy: Listener,
+    /// `serve.proxy`, if there is one.
+    pub proxy: Option<Proxy>,
     /// `serve.grpc`: where Envoy asks over gRPC, if it does.
     pub grpc: Option<Grpc>,
     /// How `/decisions` is answered.
     pub decisions: Answering,
     /// `serve.api.endpoints`: where gateways ask beside `/decisions`.
     pub endpoints: Vec<EndpointConfig>,
+}
+
+/// `serve.proxy`
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// Where it listens. Its `write_timeout` is how long an upstream may keep a client waiting.
+    pub listener: Listener,
+    /// Who is believed, and what refusals look like.
+    pub answering: Answering,
+    /// What goes to upstreams, and how.
+    pub forwarding: Forwarding,
+}
+
+/// How requests go on to upstreams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forwarding {
+    /// The upstream is told about the client in X-Forwarded-For, -Host and -Proto.
+    pub add_forwarded_headers: bool,
+    /// `/a/` goes on as `/a/`.
+    pub keep_trailing_slash: bool,
+    /// Time to connect to an upstream.
+    pub connect_timeout: Duration,
 }
 
 /// `serve.grpc`

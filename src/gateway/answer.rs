@@ -1,6 +1,9 @@
 //! Yes and No: what a dialect puts into its gateway's words.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use http::header::{AUTHORIZATION, COOKIE, HOST};
 use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
@@ -24,7 +27,12 @@ const NEVER_SENT: &[&str] = &[
 
 /// Whether a header may be handed to a gateway.
 pub(super) fn is_sent(name: &HeaderName) -> bool {
-    !NEVER_SENT.contains(&name.as_str())
+    is_end_to_end(name.as_str())
+}
+
+/// Whether a header, by its name in lower case, is for more than one connection.
+pub(crate) fn is_end_to_end(name: &str) -> bool {
+    !NEVER_SENT.contains(&name)
 }
 
 /// A yes, with the headers that the upstream shall see.
@@ -76,6 +84,32 @@ impl<'y> Yes<'y> {
         let mut headers = self.grant.into_headers();
         headers.retain(|(name, _)| is_sent(name));
         headers
+    }
+
+    /// The header fields of a request to the upstream, but for `Host`: what the rule sets, and of the client's what the
+    /// rule cannot set. What it can set and has not is there without a value, or not at all.
+    pub fn into_request<'c>(
+        self,
+        client: impl Iterator<Item = (&'c HeaderName, &'c HeaderValue)>,
+    ) -> Vec<(HeaderName, HeaderValue)> {
+        let absent: SmallVec<[HeaderName; 4]> = self.absent().cloned().collect();
+        let (rule, emit_empty) = (Arc::clone(self.grant.rule()), self.emit_empty);
+        let mut fields = self.into_headers();
+        fields.retain(|(name, _)| *name != HOST);
+        let set = fields.len();
+        for (name, value) in client.filter(|(name, _)| **name != HOST) {
+            let own = fields.iter().take(set).map(|(own, _)| own);
+            if !own.chain(&absent).any(|own| own == name) {
+                fields.push((name.clone(), value.clone()));
+            }
+        }
+        if emit_empty {
+            let of_rule = absent.into_iter().filter(|name| rule.identity_headers.contains(name));
+            // Nobody is known by an empty one of these.
+            let of_rule = of_rule.filter(|name| ![AUTHORIZATION, COOKIE].contains(name));
+            fields.extend(of_rule.map(|name| (name, HeaderValue::from_static(""))));
+        }
+        fields
     }
 
     /// What the matched rule may set and has not, and what is stripped: the client's own must not pass for

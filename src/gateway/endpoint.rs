@@ -1,5 +1,7 @@
 //! Endpoints: a dialect with its settings, as run.
 
+use std::net::IpAddr;
+
 use http::HeaderName;
 
 use super::contradiction::contradiction;
@@ -67,6 +69,16 @@ impl Endpoint {
             }
         }
         Ok(understood)
+    }
+
+    /// Whether what a peer says about a request is believed, and whether somebody is named who is.
+    pub fn believes(&self, peer: Option<IpAddr>) -> (bool, bool) {
+        (self.trust.believes(peer), self.trust != Trust::Everybody && !self.trust.is_nobody())
+    }
+
+    /// A yes, for who takes it further.
+    pub fn yes(&self, grant: Grant) -> Yes<'_> {
+        Yes::new(grant, &self.strip, &self.removable, self.emit_empty, (None, None))
     }
 
     /// Puts a yes. The answer may name the event that was asked about, and the decision's id.

@@ -17,12 +17,14 @@ mod forwarded;
 mod ingress_nginx;
 mod nginx;
 mod oathkeeper;
+pub mod proxy;
 mod statuses;
 mod trust;
 mod x_forwarded;
 
 use std::net::IpAddr;
 
+pub(crate) use self::answer::is_end_to_end;
 pub use self::answer::{No, Yes};
 pub use self::aws_lambda::Event;
 pub use self::endpoint::Endpoint;

@@ -19,6 +19,13 @@ use crate::rule::{Hit, Rule, RuleSet};
 use crate::upstream::awc::Client;
 use crate::upstream::tls::Outbound;
 
+/// What Oathkeeper says of a rule that the proxy cannot use.
+const NO_UPSTREAM: &str =
+    "Unable to forward the request because matched rule does not define an upstream URL";
+
+/// What is said of a path with dots that upstreams read differently.
+const AMBIGUOUS: &str = "The path can be read in several ways.";
+
 /// Everything a decision needs, immutable: a reload makes another one.
 #[derive(Debug)]
 pub struct Engine {
@@ -95,6 +102,20 @@ impl Engine {
     /// The rules it decides by.
     pub fn rules(&self) -> &RuleSet {
         &self.rules
+    }
+
+    /// Decides on a request that goes on to the upstream of its rule. Whether it can is asked last, as in Oathkeeper: it
+    /// is nobody's business who may not pass.
+    pub async fn decide_to_forward(&self, request: &AccessRequest<'_>, context: &Context) -> Decision {
+        let decision = self.decide(request, context).await;
+        let Decision { rule: Some(rule), outcome: Ok(grant) } = &decision else { return decision };
+        let denial = match &rule.upstream {
+            Some(upstream) if upstream.is_clear(request) => return decision,
+            _ if grant.is_answered() => return decision,
+            Some(_) => Denial::BadRequest { why: Detail::id("ambiguous-path").public(AMBIGUOUS) },
+            None => Denial::Misconfigured { message: NO_UPSTREAM.into(), why: Detail::id("no-upstream") },
+        };
+        self.refuse(decision.rule, (denial, None), None, request)
     }
 
     /// Decides on a request.

@@ -32,6 +32,11 @@ impl Grant {
         self.status
     }
 
+    /// Whether the grant is all there is to answer: nothing goes on to an upstream.
+    pub fn is_answered(&self) -> bool {
+        self.status == 204
+    }
+
     /// The rule that let the request pass.
     pub fn rule(&self) -> &Arc<Rule> {
         &self.rule

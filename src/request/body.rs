@@ -95,6 +95,8 @@ struct Shared {
     ended: Option<Result<(), BodyError>>,
     /// Whether somebody waits for the client.
     awaited: bool,
+    /// How many bytes are kept at most.
+    most: usize,
 }
 
 impl Body {
@@ -113,8 +115,23 @@ impl Body {
             came: 0,
             ended: None,
             awaited: false,
+            most: SHORT,
         };
         Self { shared: Rc::new(RefCell::new(shared)), promised }
+    }
+
+    /// The same with more than [`SHORT`] kept, or less.
+    #[must_use]
+    pub fn keeping(self, bytes: usize) -> Self {
+        self.shared.borrow_mut().most = bytes;
+        self
+    }
+
+    /// Opens a body of any length for who reads it last: nothing more is kept. Does not wait.
+    pub async fn open_last(&self) -> Result<Opened, BodyError> {
+        let opened = self.open(usize::MAX, Instant::now()).await;
+        self.shared.borrow_mut().most = 0;
+        opened
     }
 
     /// Opens a body of at most `limit` bytes. Waits until all of it came, it proves not to be short, or `patience`
@@ -123,7 +140,8 @@ impl Body {
         if self.promised.is_some_and(|length| length > limit as u64) {
             return Err(BodyError::TooLong { limit });
         }
-        if self.promised.is_none_or(|length| length <= SHORT as u64) {
+        let most = self.shared.borrow().most;
+        if self.promised.is_none_or(|length| length <= most as u64) {
             let gather = poll_fn(|cx| self.shared.borrow_mut().poll_gather(limit, cx));
             // Late, it is passed on as it comes.
             let _ = timeout_at(patience, gather).await;
@@ -278,7 +296,7 @@ impl Shared {
 
     /// Keeps a piece, if there is room for it.
     fn keep(&mut self, piece: &Bytes) -> bool {
-        let fits = self.kept.len() + piece.len() <= SHORT && self.place.extend(piece.len());
+        let fits = self.kept.len() + piece.len() <= self.most && self.place.extend(piece.len());
         if fits {
             self.kept.extend_from_slice(piece);
             self.came += piece.len() as u64;

@@ -114,6 +114,7 @@ pub fn rule(
         mutators,
         errors,
         cors,
+        upstream: config.serve.proxy.as_ref().and_then(|_| made.upstreams.of(&spec.upstream)),
         valid,
         uses_captures,
     };

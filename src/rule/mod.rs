@@ -18,6 +18,7 @@ mod set;
 pub mod source;
 pub mod spec;
 pub mod substitute;
+pub mod upstream;
 pub mod watch;
 
 pub use common::Common;
@@ -31,6 +32,7 @@ pub use substitute::Substitution;
 use http::HeaderName;
 use smallvec::SmallVec;
 
+use self::upstream::Upstream;
 use crate::matcher::Pattern;
 use crate::pipeline::cors;
 use crate::pipeline::errors::select::ErrorStep;
@@ -65,6 +67,8 @@ pub struct Rule {
     pub errors: Common<[ErrorStep]>,
     /// What may pages of other origins do?
     pub cors: Option<Box<cors::Policy>>,
+    /// Where does the proxy, if there is one, send requests?
+    pub upstream: Option<Common<Upstream>>,
     valid: bool,
     uses_captures: bool,
 }

@@ -1,7 +1,5 @@
 //! The API: what is answered at which path.
 
-use std::sync::Arc;
-
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
@@ -15,25 +13,18 @@ use url::form_urlencoded;
 use super::headers::RequestHeaders;
 use super::live::{Live, Snapshot};
 use super::reply::response;
+use super::worker::Worker;
 use super::{body, decisions, not_found};
 use crate::gateway::Endpoint;
 use crate::json::html_safe_json;
 use crate::keys;
 use crate::pipeline::errors::json::error_body;
-use crate::pipeline::{Context, Reply, cors};
+use crate::pipeline::{Reply, cors};
 use crate::request::Body;
 
 /// How many rules `/rules` lists when nothing is asked for, and at most.
 const RULES_DEFAULT: usize = 50;
 const RULES_MOST: usize = 500;
-
-/// What one worker serves the API with.
-pub struct Worker {
-    /// What a reload swaps.
-    pub live: Arc<Live>,
-    /// Client, clock and caches of the worker.
-    pub context: Context,
-}
 
 /// Answers one request, which may have come over TLS.
 pub async fn serve(
@@ -74,7 +65,7 @@ fn is_asked(request: &HttpRequest, snapshot: &Snapshot) -> bool {
 }
 
 /// The length of a request's head as HTTP/1 writes it.
-fn head_bytes(request: &HttpRequest) -> usize {
+pub(super) fn head_bytes(request: &HttpRequest) -> usize {
     let head = request.head();
     let line = head.method.as_str().len() + head.uri.path().len() + request.query_string().len() + 13;
     let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);

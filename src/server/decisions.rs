@@ -32,10 +32,7 @@ pub async fn decide(
 ) -> Reply {
     let head = request.head();
     let headers = RequestHeaders(&head.headers);
-    let host = match head.uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => head.headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or_default(),
-    };
+    let host = own_host(head);
     let own_body = question(endpoint, body).await;
     let asked = Asked {
         method: head.method.as_str(),
@@ -98,9 +95,17 @@ pub(super) async fn answer(
     put(decision, event.as_ref(), asked, endpoint)
 }
 
+/// The host of a request: of an absolute-form target, else the `Host` header.
+pub(super) fn own_host(head: &RequestHead) -> &str {
+    match head.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => head.headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or_default(),
+    }
+}
+
 /// Several fields `Host` (RFC 9112 section 3.2), or over HTTP/2 one beside another `:authority` (RFC 9113
 /// section 8.3.1): whoever was before may have gone by the other one.
-fn has_two_hosts(head: &RequestHead, host: &str) -> bool {
+pub(super) fn has_two_hosts(head: &RequestHead, host: &str) -> bool {
     let mut hosts = head.headers.get_all("host");
     let first = hosts.next();
     hosts.next().is_some()
@@ -148,7 +153,7 @@ fn put(decision: Decision, event: Option<&Event>, asked: &Asked<'_>, endpoint: &
 }
 
 /// One line per decision. Without query: it may hold a token.
-fn log(asked: &Asked<'_>, request: &AccessRequest<'_>, decision: &Decision) {
+pub(super) fn log(asked: &Asked<'_>, request: &AccessRequest<'_>, decision: &Decision) {
     let denial = decision.outcome.as_ref().err().map(|refusal| &refusal.denial);
     let fault = denial.is_some_and(|denial| {
         matches!(

@@ -26,7 +26,8 @@ use tokio::time::timeout;
 use tokio_openssl::SslStream;
 
 use super::fields::{self, Fitting};
-use super::{api, reply::response};
+use super::reply::response;
+use super::worker::{self, MakeWorker};
 use crate::config::{Listener, Tls};
 use crate::pipeline::errors::json::error_body;
 
@@ -51,7 +52,7 @@ macro_rules! http {
                 let unfolded = fields::unfold(request.headers_mut());
                 let (request, payload) = request.into_parts();
                 let response = match unfolded {
-                    Ok(()) => api::serve(&request, payload, &worker, $tls).await,
+                    Ok(()) => worker::serve(&request, payload, &worker, $tls).await,
                     Err(_) => response(error_body(400, "A header field is malformed", None, None), false),
                 };
                 Ok::<_, actix_web::Error>(ServiceResponse::new(request, response))
@@ -118,22 +119,20 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Makes what each worker serves with.
-pub trait MakeWorker: Fn() -> Rc<api::Worker> + Clone + Send + 'static {}
-impl<F: Fn() -> Rc<api::Worker> + Clone + Send + 'static> MakeWorker for F {}
-
 /// Adds a listener to a server, and gives the addresses that it has.
 pub fn add(
     server: ServerBuilder,
+    name: &'static str,
     listener: &Listener,
     address: &Address,
-    make: impl MakeWorker,
+    make: &MakeWorker,
 ) -> Result<(ServerBuilder, Vec<String>), Fault> {
     let times = Times::of(listener, &server);
+    let make = MakeWorker::clone(make);
     match address {
         Address::Socket(path) => {
             let bound = bind_socket(path, listener.socket_mode)?;
-            let server = server.listen_uds("api", bound, move || {
+            let server = server.listen_uds(name, bound, move || {
                 fn_service(|io| async { Ok((Fitting::new(io), Protocol::Http1, None)) })
                     .and_then(http!(times, make, false))
             })?;
@@ -147,13 +146,13 @@ pub fn add(
             let addresses = bound.iter().map(|b| Ok(format!("{scheme}://{}", b.local_addr()?)));
             let addresses = addresses.collect::<io::Result<_>>()?;
             let server = bound.into_iter().try_fold(server, |server, bound| {
-                let (times, make) = (times.clone(), make.clone());
+                let (times, make) = (times.clone(), MakeWorker::clone(&make));
                 match tls.clone() {
-                    Some(tls) => server.listen("api", bound, move || {
+                    Some(tls) => server.listen(name, bound, move || {
                         let tls = tls.clone();
                         fn_service(move |io| encrypted(io, tls.clone())).and_then(http!(times, make, true))
                     }),
-                    None => server.listen("api", bound, move || {
+                    None => server.listen(name, bound, move || {
                         let own = times.clone();
                         fn_service(move |io| told_apart(io, own.clone())).and_then(http!(times, make, false))
                     }),

@@ -7,9 +7,10 @@ use arc_swap::{ArcSwap, Guard};
 use http::HeaderName;
 
 use super::status::Status;
-use crate::config::Config;
+use crate::config::{Answering, Config, Cors};
 use crate::gateway::envoy_grpc::EnvoyGrpc;
-use crate::gateway::{self, Endpoint};
+use crate::gateway::proxy::Proxy;
+use crate::gateway::{self, Endpoint, Trust};
 use crate::pipeline::cors::Policy;
 use crate::pipeline::{Engine, Shared};
 use crate::rule::remote::Known;
@@ -27,6 +28,10 @@ pub struct Snapshot {
     pub(super) cors: Policy,
     /// Where gateways ask; the last one is `/decisions`.
     pub(super) endpoints: Vec<Endpoint>,
+    /// How the proxy reads requests and refuses them.
+    pub(super) proxy: Endpoint,
+    /// Cross-origin answers of the proxy.
+    pub(super) proxy_cors: Policy,
     /// How Envoy is answered over gRPC.
     pub(super) grpc: Endpoint,
     /// Key sets whose public halves `/.well-known/jwks.json` shows.
@@ -46,8 +51,15 @@ impl Snapshot {
         // Where a reload took it out of the configuration, its listener is still there.
         let answering = serve.grpc.as_ref().map_or(&serve.decisions, |grpc| &grpc.answering);
         let grpc = Endpoint::new("", &EnvoyGrpc, answering, &identity);
+        // The same; then no rule has an upstream, and nobody is believed.
+        let nobody = Answering { trust: Trust::new(Some(&[])), ..Answering::default() };
+        let proxy = serve.proxy.as_ref();
+        let answering = proxy.map_or(&nobody, |proxy| &proxy.answering);
+        let proxy_cors = Policy::new(proxy.map_or(&Cors::default(), |proxy| &proxy.listener.cors));
+        let proxy = Endpoint::new("", &Proxy, answering, &identity);
         let jwks_urls = jwks_urls(&engine, &config);
-        Self { cors: Policy::new(&config.serve.api.cors), endpoints, grpc, engine, config, jwks_urls }
+        let cors = Policy::new(&config.serve.api.cors);
+        Self { engine, config, cors, endpoints, proxy, proxy_cors, grpc, jwks_urls }
     }
 
     /// Whether there is a rule to decide by.

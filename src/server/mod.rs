@@ -1,7 +1,7 @@
 //! The HTTP server: the only place that names actix-web.
 //!
 //! [`run`] loads, binds and serves; [`api`] is the table of contents of what the API answers, with
-//! decisions first; [`live`] is what a reload swaps.
+//! decisions first; [`proxy`] takes requests itself and passes them on; [`live`] is what a reload swaps.
 
 mod api;
 mod body;
@@ -13,9 +13,11 @@ mod listen;
 pub mod live;
 pub mod log;
 mod not_found;
+mod proxy;
 mod reload;
 mod reply;
 mod run;
 mod status;
+mod worker;
 
 pub use run::{StartError, run};

@@ -224,15 +224,23 @@ fn warn_of_restart(before: &Config, after: &Config) {
             || old.tls.as_ref().map(|t| &t.cert) != new.tls.as_ref().map(|t| &t.cert)
     };
     let listener = differ(&before.serve.api, &after.serve.api);
-    let grpc = match (&before.serve.grpc, &after.serve.grpc) {
-        (Some(old), Some(new)) => differ(&old.listener, &new.listener),
+    let differ_if_any = |old: Option<&Listener>, new: Option<&Listener>| match (old, new) {
+        (Some(old), Some(new)) => differ(old, new),
         (old, new) => old.is_some() != new.is_some(),
     };
+    let (old, new) = (&before.serve, &after.serve);
+    let proxy =
+        differ_if_any(old.proxy.as_ref().map(|p| &p.listener), new.proxy.as_ref().map(|p| &p.listener));
+    let grpc = differ_if_any(old.grpc.as_ref().map(|g| &g.listener), new.grpc.as_ref().map(|g| &g.listener));
     let log = before.log.format != after.log.format;
     let cache = before.cache_max_bytes != after.cache_max_bytes;
-    for (changed, key) in
-        [(listener, "serve.api"), (grpc, "serve.grpc"), (log, "log.format"), (cache, "cache")]
-    {
+    for (changed, key) in [
+        (listener, "serve.api"),
+        (proxy, "serve.proxy"),
+        (grpc, "serve.grpc"),
+        (log, "log.format"),
+        (cache, "cache"),
+    ] {
         if changed {
             warn!(config.key = key, "a change of this section takes effect after a restart");
         }

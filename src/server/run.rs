@@ -10,11 +10,11 @@ use actix_web::rt;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
-use super::api::Worker;
 use super::listen::{Address, Fault};
 use super::live::{Live, Snapshot};
 use super::reload::{Reloader, log_report};
 use super::status::Status;
+use super::worker::{Front, MakeWorker, Worker};
 use super::{grpc, listen, log};
 use crate::config::{self, Loaded, Sources};
 use crate::diagnostic::Report;
@@ -24,6 +24,7 @@ use crate::rule::Repository;
 use crate::rule::remote::Remote;
 use crate::rule::watch::{Waker, Watcher, state_of};
 use crate::upstream::awc::Client;
+use crate::upstream::pool::Pool;
 use crate::upstream::tls::Outbound;
 
 /// How long requests under way may take once the server is told to end.
@@ -133,20 +134,32 @@ async fn serve(
     outbound: Arc<Outbound>,
     waker: Waker,
 ) -> Result<(), StartError> {
-    let make = move || {
-        let context = Context::new(Rc::new(Client::with(Arc::clone(&outbound))));
-        Rc::new(Worker { live: Arc::clone(&live), context })
+    let worker = |front: fn(&Arc<Outbound>) -> Front| -> MakeWorker {
+        let (outbound, live) = (Arc::clone(&outbound), Arc::clone(&live));
+        Arc::new(move || {
+            let context = Context::new(Rc::new(Client::with(Arc::clone(&outbound))));
+            Rc::new(Worker { live: Arc::clone(&live), context, front: front(&outbound) })
+        })
     };
-    let server = Server::build().disable_signals().shutdown_timeout(DRAIN_SECONDS);
-    let api = &config.serve.api;
-    let address = Address::of(api);
-    let (mut server, addresses) = listen::add(server, api, &address, make.clone())
-        .map_err(|fault| not_listening("api", &address, fault))?;
-    listen::announce("api", &addresses);
-    let mut sockets = vec![address];
+    let make = worker(|_| Front::Api);
+    let mut server = Server::build().disable_signals().shutdown_timeout(DRAIN_SECONDS);
+    let mut sockets = Vec::new();
+    let proxy = config.serve.proxy.as_ref().map(|proxy| {
+        ("proxy", &proxy.listener, worker(|outbound| Front::Proxy(Pool::new(Arc::clone(outbound)))))
+    });
+    for (name, listener, make) in
+        [("api", &config.serve.api, MakeWorker::clone(&make))].into_iter().chain(proxy)
+    {
+        let address = Address::of(listener);
+        let (with, addresses) = listen::add(server, name, listener, &address, &make)
+            .map_err(|fault| not_listening(name, &address, fault))?;
+        listen::announce(name, &addresses);
+        sockets.push(address);
+        server = with;
+    }
     if let Some(grpc) = &config.serve.grpc {
         let address = Address::of(&grpc.listener);
-        let (with_grpc, addresses) = grpc::add(server, &grpc.listener, &address, make)
+        let (with_grpc, addresses) = grpc::add(server, &grpc.listener, &address, &make)
             .map_err(|fault| not_listening("grpc", &address, fault))?;
         listen::announce("grpc", &addresses);
         sockets.push(address);

@@ -73,6 +73,13 @@ async fn open(host: &str, port: u16, tls: Option<&SslConnector>) -> io::Result<S
     Ok(Stream::Tls(secured))
 }
 
+impl Connection {
+    /// What comes next is the answer to another request.
+    pub(super) fn expect_answer(&mut self) {
+        self.head = Head::Awaited(BytesMut::new());
+    }
+}
+
 /// The same for awc, which keeps the connections and asks for one by URL.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -225,7 +232,7 @@ impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.is_kept && matches!(this.head, Head::Passed) {
-            this.head = Head::Awaited(BytesMut::new());
+            this.expect_answer();
         }
         match &mut this.stream {
             Stream::Plain(connection) => Pin::new(connection).poll_write(context, bytes),

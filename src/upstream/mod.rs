@@ -12,6 +12,8 @@ mod connection;
 pub mod fake;
 pub mod headers;
 mod passing;
+pub mod pool;
+pub mod relay;
 pub mod tls;
 pub mod trace;
 

@@ -271,7 +271,6 @@ fn broken_configurations_say_what_is_wrong() {
 
     a port below 0: does not start
       error[out-of-range]: `serve.proxy.port` must be at least 0
-      warning[not-implemented-yet]: `serve.proxy` is not implemented yet and has no effect
 
     half a port: does not start
       error[wrong-type]: `serve.api.port` must be a whole number, not a fraction

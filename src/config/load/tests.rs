@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::config::{LogFormat, LogLevel, Strategy};
+use crate::gateway::Trust;
 
 /// Files in a folder of their own.
 struct Folder(tempfile::TempDir);
@@ -41,10 +42,7 @@ impl Folder {
 fn without_any_source_the_defaults_count() {
     let Loaded { config, report, .. } = load(&Sources::default()).unwrap();
     assert!(report.is_empty());
-    assert_eq!(
-        (config.serve.api.host.as_str(), config.serve.api.port, config.serve.proxy.port),
-        ("", 4456, 4455)
-    );
+    assert_eq!((config.serve.api.host.as_str(), config.serve.api.port), ("", 4456));
     assert_eq!(config.serve.api.read_timeout.as_secs(), 5);
     assert_eq!(config.serve.api.cors.allowed_origins, ["*"]);
     assert!(config.serve.api.tls.is_none() && !config.serve.api.cors.enabled);
@@ -319,7 +317,6 @@ fn what_is_not_built_yet_says_so_when_it_is_set() {
     )]);
     let loaded = folder.load(&["a.yaml"], &[]).unwrap();
     insta::assert_snapshot!(loaded.report.to_lines().join("\n").replace(&format!("{}/", folder.0.path().display()), ""), @"
-    a.yaml:2:10: warning[not-implemented-yet]: `serve.proxy` is not implemented yet and has no effect
     a.yaml:3:15: warning[not-implemented-yet]: `serve.prometheus` is not implemented yet and has no effect
     a.yaml:4:23: warning[without-effect]: `serve.api.cors.debug` has no effect
     a.yaml:5:1: warning[not-implemented-yet]: `tracing` is not implemented yet and has no effect
@@ -327,7 +324,37 @@ fn what_is_not_built_yet_says_so_when_it_is_set() {
     a.yaml:8:23: warning[not-implemented-yet]: `log.redaction_text` is not implemented yet and has no effect
     ");
     assert_eq!(loaded.report.errors(), 0);
-    assert_eq!(loaded.config.serve.proxy.port, 1);
+    assert_eq!(loaded.config.serve.proxy.unwrap().listener.port, 1);
+}
+
+#[test]
+fn there_is_a_proxy_where_something_is_said_of_it() {
+    for (text, environment, port) in [
+        ("serve: {}", &[][..], None),
+        ("serve: {proxy: {}}", &[], Some(4455)),
+        ("serve: {proxy: {port: 0}}", &[], Some(0)),
+        ("serve: {}", &[("SERVE_PROXY_PORT", "80")], Some(80)),
+    ] {
+        let folder = Folder::new(&[("a.yaml", text)]);
+        let proxy = folder.load(&["a.yaml"], environment).unwrap().config.serve.proxy;
+        assert_eq!(proxy.map(|proxy| proxy.listener.port), port, "{text}");
+    }
+}
+
+#[test]
+fn a_proxy_believes_nobody_unless_it_is_told_to() {
+    let lan = Trust::new(Some(&["10.0.0.0/8".to_owned()]));
+    for (proxy, trust) in [
+        ("{}", Trust::new(Some(&[]))),
+        ("{trust_forwarded_headers: true}", Trust::Everybody),
+        ("{trusted_proxies: [10.0.0.0/8]}", lan.clone()),
+        ("{trusted_proxies: [10.0.0.0/8], trust_forwarded_headers: true}", lan),
+        ("{trusted_proxies: [], trust_forwarded_headers: true}", Trust::new(Some(&[]))),
+    ] {
+        let folder = Folder::new(&[("a.yaml", &format!("serve: {{proxy: {proxy}}}"))]);
+        let loaded = folder.load(&["a.yaml"], &[]).unwrap().config.serve.proxy.unwrap();
+        assert_eq!(loaded.answering.trust, trust, "{proxy}");
+    }
 }
 
 #[test]

@@ -9,7 +9,8 @@ use crate::pipeline::errors::select::ErrorStep;
 use crate::pipeline::handler::{Authenticator, Authorizer, Mutator};
 use crate::pipeline::step::Step;
 use crate::rule::common::{Common, Pool};
-use crate::rule::spec::HandlerSpec;
+use crate::rule::spec::{HandlerSpec, UpstreamSpec};
+use crate::rule::upstream::Upstream;
 
 /// The steps of each list of handlers, by the list's place. The lists are kept, so that no other can take it.
 pub(super) struct Steps<W: ?Sized, S> {
@@ -44,6 +45,18 @@ impl<W: ?Sized, S> Steps<W, S> {
     }
 }
 
+/// The upstreams, by the place of what is written.
+#[derive(Default)]
+pub(super) struct Upstreams(HashMap<usize, (Common<UpstreamSpec>, Option<Common<Upstream>>)>);
+
+impl Upstreams {
+    /// The upstream that is written, if it is one.
+    pub(super) fn of(&mut self, written: &Common<UpstreamSpec>) -> Option<Common<Upstream>> {
+        let make = || (written.clone(), Upstream::new(written).map(Common::from));
+        self.0.entry(written.place()).or_insert_with(make).1.clone()
+    }
+}
+
 /// Everything that the rules of one load share, beside what is shared as it is written. What handlers say to the
 /// log while they are built names the first rule that has them.
 #[derive(Default)]
@@ -55,4 +68,5 @@ pub struct Made {
     pub(super) errors: Steps<[HandlerSpec], ErrorStep>,
     pub(super) headers: Pool<[HeaderName]>,
     pub(super) methods: Pool<[String]>,
+    pub(super) upstreams: Upstreams,
 }

@@ -15,8 +15,8 @@ use tokio::time::{Instant, timeout};
 
 use super::decide;
 use crate::request::body::{BodyRoom, Place};
-use crate::server::api::Worker;
 use crate::server::live::Snapshot;
+use crate::server::worker::Worker;
 
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 const HEALTH: &str = "/grpc.health.v1.Health/Check";

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::call;
-use crate::server::api::Worker;
+use crate::server::worker::Worker;
 
 /// Calls under way on one connection. Envoy opens another one beyond.
 const CALLS: u32 = 1000;

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 
 use super::connection::{Times, Wire, serve};
 use crate::config::Listener;
-use crate::server::listen::{Address, Fault, MakeWorker, accept, acceptor, bind, bind_socket};
+use crate::server::listen::{Address, Fault, accept, acceptor, bind, bind_socket};
+use crate::server::worker::MakeWorker;
 
 const NAME: &str = "grpc";
 /// What is spoken over TLS, as ALPN lists it.
@@ -23,9 +24,10 @@ pub(in crate::server) fn add(
     server: ServerBuilder,
     listener: &Listener,
     address: &Address,
-    make: impl MakeWorker,
+    make: &MakeWorker,
 ) -> Result<(ServerBuilder, Vec<String>), Fault> {
     let times = Times::of(listener.read_timeout, listener.idle_timeout, server.graceful_shutdown_signal());
+    let make = MakeWorker::clone(make);
     match address {
         Address::Socket(path) => {
             let bound = bind_socket(path, listener.socket_mode)?;
@@ -49,7 +51,7 @@ pub(in crate::server) fn add(
             let addresses = bound.iter().map(|b| Ok(format!("{scheme}://{}", b.local_addr()?)));
             let addresses = addresses.collect::<io::Result<_>>()?;
             let server = bound.into_iter().try_fold(server, |server, bound| {
-                let (times, make, tls) = (times.clone(), make.clone(), tls.clone());
+                let (times, make, tls) = (times.clone(), MakeWorker::clone(&make), tls.clone());
                 server.listen(NAME, bound, move || {
                     let (worker, times, tls) = (make(), times.clone(), tls.clone());
                     fn_service(move |io: TcpStream| {
