@@ -3,7 +3,8 @@
 //! Canonical (RFC 3986 section 6.2.2): percent-escapes decoded, `//` and `.` collapsed, `..` resolved, no
 //! trailing slash. Most paths have one reading. Where servers are known to disagree there are several:
 //! an encoded slash is a separator or not, a backslash is a slash or not, a second round of decoding
-//! happens or not, NUL or `#` ends the path or not, `..;x` climbs or not.
+//! happens or not, NUL or `#` ends the path or not, and what follows a `;` in a segment is a part of its name,
+//! or parameters (RFC 3986 section 3.3) that are taken away before anything else, as servlet containers do it.
 
 /// One reading of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub fn already_canonical(raw: &[u8]) -> Option<(&str, bool)> {
     let mut before = 0;
     for &byte in raw {
         let special = match byte {
-            b'%' | b'\\' | b'#' | 0 => true,
+            b'%' | b'\\' | b'#' | b';' | 0 => true,
             b'/' | b'.' => before == b'/',
             _ => false,
         };
@@ -113,7 +114,7 @@ fn has_escape(bytes: &[u8]) -> bool {
     bytes.iter().enumerate().any(|(i, b)| *b == b'%' && bytes.get(i + 1..).and_then(escape_value).is_some())
 }
 
-/// An ASCII character in two, three or four bytes (RFC 3629 section 3): what naive decoders take for `.` or `/`.
+/// An ASCII character in two bytes or more (RFC 3629 section 3): what naive decoders take for `.` or `/`.
 fn overlong(tokens: &[Token]) -> bool {
     let continues = |b: u8| b & 0xC0 == 0x80;
     tokens.windows(2).any(|w| match w {
@@ -121,6 +122,9 @@ fn overlong(tokens: &[Token]) -> bool {
             0xC0 | 0xC1 => continues(b.byte),
             0xE0 => (0x80..0xA0).contains(&b.byte),
             0xF0 => (0x80..0x90).contains(&b.byte),
+            // Five and six bytes, which UTF-8 once had.
+            0xF8 => (0x80..0x88).contains(&b.byte),
+            0xFC => (0x80..0x84).contains(&b.byte),
             _ => false,
         },
         _ => false,
@@ -129,13 +133,29 @@ fn overlong(tokens: &[Token]) -> bool {
 
 /// What is taken for what in one variant.
 #[derive(Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "five questions, each with two answers")]
+#[expect(clippy::struct_excessive_bools, reason = "four questions, each with two answers")]
 struct Variant {
     encoded_slash_separates: bool,
     backslash_separates: bool,
     nul_ends: bool,
     hash_ends: bool,
-    parameters_cut: bool,
+    parameters: Parameters,
+}
+
+/// What is cut out of a segment.
+#[derive(Clone, Copy, PartialEq)]
+enum Parameters {
+    None,
+    /// What follows a `;` that was sent as one.
+    Plain,
+    /// What follows any `;`.
+    All,
+}
+
+impl Parameters {
+    fn begin_at(self, token: Token) -> bool {
+        token.byte == b';' && (self == Self::All || (self == Self::Plain && !token.decoded))
+    }
 }
 
 fn collect_variants(tokens: &[Token], found: &mut Vec<CanonicalPath>) {
@@ -147,12 +167,16 @@ fn collect_variants(tokens: &[Token], found: &mut Vec<CanonicalPath>) {
     let backslashes = if any(&|t| t.byte == b'\\') { first_false } else { only };
     let nuls = if any(&|t| t.byte == 0) { first_false } else { only };
     let hashes = if any(&|t| !t.decoded && t.byte == b'#') { first_false } else { only };
-    let parameters = if any(&|t| t.byte == b';') { first_false } else { only };
+    let parameters = match (any(&|t| t.byte == b';' && !t.decoded), any(&|t| t.byte == b';' && t.decoded)) {
+        (false, false) => &[Parameters::None][..],
+        (true, true) => &[Parameters::None, Parameters::Plain, Parameters::All],
+        _ => &[Parameters::None, Parameters::All],
+    };
     for &encoded_slash_separates in slashes {
         for &backslash_separates in backslashes {
             for &nul_ends in nuls {
                 for &hash_ends in hashes {
-                    for &parameters_cut in parameters {
+                    for &parameters in parameters {
                         let path = build(
                             tokens,
                             Variant {
@@ -160,7 +184,7 @@ fn collect_variants(tokens: &[Token], found: &mut Vec<CanonicalPath>) {
                                 backslash_separates,
                                 nul_ends,
                                 hash_ends,
-                                parameters_cut,
+                                parameters,
                             },
                         );
                         if !found.contains(&path) {
@@ -179,6 +203,7 @@ fn build(tokens: &[Token], variant: Variant) -> CanonicalPath {
     let mut segments: Vec<Vec<u8>> = Vec::new();
     let mut segment: Vec<u8> = Vec::new();
     let mut ends_in_slash = false;
+    let mut in_parameters = false;
     for &token in tokens {
         if (variant.nul_ends && token.byte == 0)
             || (variant.hash_ends && !token.decoded && token.byte == b'#')
@@ -187,7 +212,10 @@ fn build(tokens: &[Token], variant: Variant) -> CanonicalPath {
         }
         if is_separator(token, variant) {
             ends_in_slash = true;
-            push_segment(&mut segments, std::mem::take(&mut segment), variant);
+            in_parameters = false;
+            push_segment(&mut segments, std::mem::take(&mut segment));
+        } else if in_parameters || variant.parameters.begin_at(token) {
+            in_parameters = true;
         } else {
             ends_in_slash = false;
             if token.decoded && token.byte == b'/' {
@@ -197,8 +225,8 @@ fn build(tokens: &[Token], variant: Variant) -> CanonicalPath {
             }
         }
     }
-    let last_is_dots = matches!(dots(&segment, variant), Some(1 | 2));
-    push_segment(&mut segments, segment, variant);
+    let last_is_dots = matches!(segment.as_slice(), b"." | b"..");
+    push_segment(&mut segments, segment);
     let mut text = String::with_capacity(tokens.len());
     for (index, segment) in segments.iter().enumerate() {
         if rooted || index > 0 {
@@ -220,27 +248,13 @@ fn is_separator(token: Token, variant: Variant) -> bool {
     }
 }
 
-/// `Some(1)` for `.`, `Some(2)` for `..`, also with parameters where those are cut.
-fn dots(segment: &[u8], variant: Variant) -> Option<u8> {
-    let name = match segment.iter().position(|b| *b == b';') {
-        Some(at) if variant.parameters_cut => segment.get(..at).unwrap_or_default(),
-        _ => segment,
-    };
-    match name {
-        b"." => Some(1),
-        b".." => Some(2),
-        _ => None,
-    }
-}
-
-fn push_segment(segments: &mut Vec<Vec<u8>>, segment: Vec<u8>, variant: Variant) {
-    match dots(&segment, variant) {
-        Some(2) => {
+fn push_segment(segments: &mut Vec<Vec<u8>>, segment: Vec<u8>) {
+    match segment.as_slice() {
+        b".." => {
             segments.pop();
         }
-        Some(_) => {}
-        None if segment.is_empty() => {}
-        None => segments.push(segment),
+        b"." | b"" => {}
+        _ => segments.push(segment),
     }
 }
 
@@ -287,7 +301,6 @@ mod tests {
             ("/a%23b", "/a#b"),
             ("/a%3Fb", "/a?b"),
             ("/caf%E9", "/caf%E9"),
-            ("/a;v=1/b", "/a;v=1/b"),
             ("/...", "/..."),
             ("/.hidden", "/.hidden"),
             ("a/b", "a/b"),
@@ -310,6 +323,13 @@ mod tests {
             ("/a%00.png", vec!["/a\0.png", "/a"]),
             ("/deny/x#/../../public/y", vec!["/public/y", "/deny/x"]),
             ("/public/..;a/deny", vec!["/public/..;a/deny", "/deny"]),
+            ("/public/;/../deny", vec!["/public/deny", "/deny"]),
+            ("/public/;a=b;c/..;/%2e%2e;x/deny", vec!["/public/;a=b;c/..;/..;x/deny", "/deny"]),
+            ("/deny;v=1/x", vec!["/deny;v=1/x", "/deny/x"]),
+            ("/deny%3Bv/x", vec!["/deny;v/x", "/deny/x"]),
+            ("/;/deny", vec!["/;/deny", "/deny"]),
+            ("/a;b%2F../c", vec!["/c", "/a;b%2F../c", "/a/c"]),
+            ("/a/%3b/;/../b", vec!["/a/;/b", "/a/b", "/b"]),
         ] {
             assert_eq!(texts(raw), want, "{raw}");
         }
@@ -324,6 +344,8 @@ mod tests {
             ("/%u002e", Unreadable::MalformedEscape),
             ("/public/%c0%ae%c0%ae/deny", Unreadable::Overlong),
             ("/public/%e0%80%af/deny", Unreadable::Overlong),
+            ("/public/%f8%80%80%80%ae/deny", Unreadable::Overlong),
+            ("/public/%fc%80%80%80%80%ae/deny", Unreadable::Overlong),
             ("/%2525252565", Unreadable::TooManyRounds),
         ] {
             assert_eq!(readings(raw.as_bytes()), Err(why), "{raw}");
