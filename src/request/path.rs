@@ -27,10 +27,15 @@ pub enum Unreadable {
     /// Escapes within escapes within escapes.
     #[error("the path is percent-encoded more than {MAX_ROUNDS} times over")]
     TooManyRounds,
+    /// So long, and read in so many ways, that comparing them all would cost too much.
+    #[error("the path is too long for the number of ways to read it")]
+    TooManyReadings,
 }
 
 /// So many rounds of decoding are looked at; nobody has an honest use for the second.
 const MAX_ROUNDS: usize = 4;
+/// Bytes of all readings together: one kind of ambiguity in a path of any length, all of them in a short one.
+const MAX_BYTES: usize = 256 * 1024;
 
 /// Every reading of a raw path, the one that templates see first. Never empty.
 pub fn readings(raw: &[u8]) -> Result<Vec<CanonicalPath>, Unreadable> {
@@ -38,10 +43,11 @@ pub fn readings(raw: &[u8]) -> Result<Vec<CanonicalPath>, Unreadable> {
         return Ok(vec![CanonicalPath { text: text.to_owned(), trailing_slash }]);
     }
     let mut found = Vec::new();
+    let mut left = MAX_BYTES;
     let mut bytes = raw.to_vec();
     for round in 0..MAX_ROUNDS {
         let tokens = decode(&bytes, round == 0)?;
-        collect_variants(&tokens, &mut found);
+        collect_variants(&tokens, &mut found, &mut left)?;
         let next: Vec<u8> = tokens.iter().map(|t| t.byte).collect();
         if !tokens.iter().any(|t| t.decoded) || !has_escape(&next) {
             return Ok(found);
@@ -158,7 +164,12 @@ impl Parameters {
     }
 }
 
-fn collect_variants(tokens: &[Token], found: &mut Vec<CanonicalPath>) {
+/// Adds what is not there yet, as long as there are bytes `left`.
+fn collect_variants(
+    tokens: &[Token],
+    found: &mut Vec<CanonicalPath>,
+    left: &mut usize,
+) -> Result<(), Unreadable> {
     let both: &[bool] = &[true, false];
     let first_false: &[bool] = &[false, true];
     let only: &[bool] = &[false];
@@ -177,6 +188,7 @@ fn collect_variants(tokens: &[Token], found: &mut Vec<CanonicalPath>) {
             for &nul_ends in nuls {
                 for &hash_ends in hashes {
                     for &parameters in parameters {
+                        *left = left.checked_sub(tokens.len()).ok_or(Unreadable::TooManyReadings)?;
                         let path = build(
                             tokens,
                             Variant {
@@ -195,12 +207,13 @@ fn collect_variants(tokens: &[Token], found: &mut Vec<CanonicalPath>) {
             }
         }
     }
+    Ok(())
 }
 
 /// Splits into segments as the variant says, resolves dots and joins.
 fn build(tokens: &[Token], variant: Variant) -> CanonicalPath {
     let rooted = tokens.first().is_some_and(|t| is_separator(*t, variant));
-    let mut segments: Vec<Vec<u8>> = Vec::new();
+    let mut joined = Joined { rooted, bytes: Vec::with_capacity(tokens.len()), starts: Vec::new() };
     let mut segment: Vec<u8> = Vec::new();
     let mut ends_in_slash = false;
     let mut in_parameters = false;
@@ -213,7 +226,8 @@ fn build(tokens: &[Token], variant: Variant) -> CanonicalPath {
         if is_separator(token, variant) {
             ends_in_slash = true;
             in_parameters = false;
-            push_segment(&mut segments, std::mem::take(&mut segment));
+            joined.push(&segment);
+            segment.clear();
         } else if in_parameters || variant.parameters.begin_at(token) {
             in_parameters = true;
         } else {
@@ -226,18 +240,36 @@ fn build(tokens: &[Token], variant: Variant) -> CanonicalPath {
         }
     }
     let last_is_dots = matches!(segment.as_slice(), b"." | b"..");
-    push_segment(&mut segments, segment);
-    let mut text = String::with_capacity(tokens.len());
-    for (index, segment) in segments.iter().enumerate() {
-        if rooted || index > 0 {
-            text.push('/');
-        }
-        push_utf8(&mut text, segment);
-    }
-    if text.is_empty() && rooted {
+    joined.push(&segment);
+    if joined.bytes.is_empty() && rooted {
         return CanonicalPath { text: "/".to_owned(), trailing_slash: false };
     }
+    let text = String::from_utf8(joined.bytes).unwrap_or_else(|error| escaped(error.as_bytes()));
     CanonicalPath { text, trailing_slash: ends_in_slash || last_is_dots }
+}
+
+/// Segments in a row, those that were stepped out of taken away again.
+struct Joined {
+    rooted: bool,
+    bytes: Vec<u8>,
+    /// Where each segment begins, its slash included.
+    starts: Vec<usize>,
+}
+
+impl Joined {
+    fn push(&mut self, segment: &[u8]) {
+        match segment {
+            b".." => self.bytes.truncate(self.starts.pop().unwrap_or_default()),
+            b"." | b"" => {}
+            _ => {
+                self.starts.push(self.bytes.len());
+                if self.rooted || self.starts.len() > 1 {
+                    self.bytes.push(b'/');
+                }
+                self.bytes.extend_from_slice(segment);
+            }
+        }
+    }
 }
 
 fn is_separator(token: Token, variant: Variant) -> bool {
@@ -248,19 +280,10 @@ fn is_separator(token: Token, variant: Variant) -> bool {
     }
 }
 
-fn push_segment(segments: &mut Vec<Vec<u8>>, segment: Vec<u8>) {
-    match segment.as_slice() {
-        b".." => {
-            segments.pop();
-        }
-        b"." | b"" => {}
-        _ => segments.push(segment),
-    }
-}
-
-/// Appends bytes as text; what is not UTF-8 stays percent-encoded.
-fn push_utf8(text: &mut String, bytes: &[u8]) {
+/// Bytes as text; what is not UTF-8 stays percent-encoded.
+fn escaped(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() + 8);
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         for byte in chunk.invalid() {
@@ -268,6 +291,7 @@ fn push_utf8(text: &mut String, bytes: &[u8]) {
             let _ = write!(text, "%{byte:02X}");
         }
     }
+    text
 }
 
 #[cfg(test)]
@@ -349,6 +373,22 @@ mod tests {
             ("/%2525252565", Unreadable::TooManyRounds),
         ] {
             assert_eq!(readings(raw.as_bytes()), Err(why), "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_a_long_path_may_mean_is_bounded() {
+        let many = "%2f%5c%00#;%3b%252f";
+        let long = |times| "/a".repeat(times);
+        for (raw, fine) in [
+            (format!("/{many}"), true),
+            (format!("/{many}{}", long(500)), true),
+            (format!("/{many}{}", long(4_000)), false),
+            (format!("/%2f;{}", long(16_000)), true),
+            (format!("/%2f{}", long(64_000)), true),
+        ] {
+            let read = readings(raw.as_bytes()).map(|readings| readings.len() > 1);
+            assert_eq!(read, if fine { Ok(true) } else { Err(Unreadable::TooManyReadings) }, "{}", raw.len());
         }
     }
 
