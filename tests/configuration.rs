@@ -70,6 +70,7 @@ const NEW: &[&str] = &[
     "serve.proxy.keep_trailing_slash",
     "serve.proxy.emit_empty_headers",
     "serve.proxy.strip_request_headers",
+    "serve.proxy.strip_identity_headers",
     "serve.proxy.status",
     "serve.proxy.timeout.connect",
     "errors.first_match_wins",

