@@ -77,6 +77,11 @@ fn the_lambda_example_is_true() {
 }
 
 #[test]
+fn the_proxy_example_is_true() {
+    check("examples/proxy/README.md");
+}
+
+#[test]
 fn the_demo_keys_can_be_made_again() {
     check("examples/demo-keys/README.md");
 }

@@ -35,6 +35,14 @@ pub(crate) fn is_end_to_end(name: &str) -> bool {
     !NEVER_SENT.contains(&name)
 }
 
+/// Whether an upstream may take one name for the other: programs behind CGI, WSGI and the like see no difference between
+/// `X_User` and `X-User`.
+fn is_taken_for(name: &HeaderName, own: &HeaderName) -> bool {
+    let same = |(a, b): (u8, u8)| a == b || (a == b'_' && b == b'-');
+    let (name, own) = (name.as_str(), own.as_str());
+    name.len() == own.len() && name.bytes().zip(own.bytes()).all(same)
+}
+
 /// A yes, with the headers that the upstream shall see.
 pub struct Yes<'y> {
     grant: Grant,
@@ -101,7 +109,7 @@ impl<'y> Yes<'y> {
         let set = fields.len();
         for (name, value) in client.filter(|(name, _)| **name != HOST) {
             let own = fields.iter().take(set).map(|(own, _)| own);
-            if !own.chain(&absent).any(|own| own == name) {
+            if !own.chain(&absent).any(|own| is_taken_for(name, own)) {
                 fields.push((name.clone(), value.clone()));
             }
         }

@@ -112,7 +112,7 @@ impl Engine {
         let denial = match &rule.upstream {
             Some(upstream) if upstream.is_clear(request) => return decision,
             _ if grant.is_answered() => return decision,
-            Some(_) => Denial::BadRequest { why: Detail::id("ambiguous-path").public(AMBIGUOUS) },
+            Some(_) => Denial::BadRequest { why: Detail::id("path-climbs").public(AMBIGUOUS) },
             None => Denial::Misconfigured { message: NO_UPSTREAM.into(), why: Detail::id("no-upstream") },
         };
         self.refuse(decision.rule, (denial, None), None, request)

@@ -50,6 +50,21 @@ pub fn check(rules: &[Arc<Rule>], policy: &Policy, report: &mut Report) {
     check_default(rules, policy, report);
 }
 
+/// What may pass has to have somewhere to go, where there is a proxy. One finding for all of them: where others ask for
+/// decisions as well, rules without an upstream are meant for those.
+pub fn check_upstreams(rules: &[Arc<Rule>], report: &mut Report) {
+    let mut without = rules.iter().filter(|rule| rule.upstream.is_none() && rule.may_grant());
+    let Some(first) = without.next() else { return };
+    let message = match without.count() {
+        0 => "this rule names no upstream, so that the proxy cannot use it".to_owned(),
+        more => format!("this rule and {more} more name no upstream, so that the proxy cannot use them"),
+    };
+    let finding = Finding::warning("no-upstream", format!("/{}", first.index), message)
+        .help("give `upstream.url` an absolute http(s) URL; without it `serve.proxy` answers 500");
+    let id = (!first.id().is_empty()).then(|| first.id());
+    report.push(&first.source, id, finding);
+}
+
 /// The rule for requests that no other is for must be there, and only once.
 fn check_default(rules: &[Arc<Rule>], policy: &Policy, report: &mut Report) {
     let Some(id) = &policy.default_rule else { return };

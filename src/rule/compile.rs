@@ -48,6 +48,9 @@ pub fn engine<'d>(
     drop(made);
     rules.shrink_to_fit();
     across::check(&rules, &config.access_rules.policy, &mut report);
+    if config.serve.proxy.is_some() {
+        across::check_upstreams(&rules, &mut report);
+    }
     let fallback = fallback(config, shared);
     let rules = RuleSet::new(rules, config.access_rules.policy.clone());
     if rules.is_partly_compared() {

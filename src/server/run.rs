@@ -120,6 +120,12 @@ fn warn_of_openness(config: &config::Config) {
              they ask about; list the addresses of your gateways"
         );
     }
+    if serve.proxy.as_ref().is_some_and(|proxy| proxy.answering.trust == Trust::Everybody) {
+        warn!(
+            "`serve.proxy.trust_forwarded_headers` is on and `serve.proxy.trusted_proxies` is not set: every client \
+             is believed what it says in X-Forwarded headers; list the addresses of the proxies before this one"
+        );
+    }
     if serve.grpc.as_ref().is_some_and(|grpc| grpc.answering.trust == Trust::Everybody) {
         warn!(
             "`serve.grpc.trusted_proxies` is not set: everybody who reaches the gRPC listener is believed which \

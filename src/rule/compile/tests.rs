@@ -210,3 +210,59 @@ fn rules_with_the_same_handlers_run_the_same_steps_and_each_is_told_its_faults()
     let ids: Vec<_> = report.diagnostics.iter().map(|d| d.rule_id.as_deref().unwrap_or_default()).collect();
     assert_eq!(ids, ["c", "d"]);
 }
+
+#[test]
+fn where_there_is_a_proxy_rules_that_let_pass_want_an_upstream() {
+    let rule = |id: &str, authorizer: &str, url: &str| {
+        json!({
+            "id": id,
+            "match": {"methods": ["GET"], "url": format!("http://gate.test/{id}")},
+            "authenticators": [{"handler": "anonymous"}],
+            "authorizer": {"handler": authorizer},
+            "mutators": [{"handler": "noop"}],
+            "upstream": {"url": url},
+        })
+    };
+    let app = "http://app:8080";
+    for (rules, proxy, found) in [
+        (vec![rule("a", "allow", app), rule("b", "deny", "")], true, None),
+        (vec![rule("a", "allow", "")], false, None),
+        (
+            vec![rule("a", "allow", app), rule("b", "allow", "")],
+            true,
+            Some("/1: this rule names no upstream"),
+        ),
+        (
+            vec![rule("a", "allow", "/app"), rule("b", "allow", ""), rule("c", "allow", "")],
+            true,
+            Some("/0: this rule and 2 more name no upstream"),
+        ),
+    ] {
+        let source = Source {
+            name: "rules.json".to_owned(),
+            path: None,
+            text: Some(Value::from(rules).to_string().into()),
+        };
+        let document =
+            crate::rule::load::decode(Arc::new(source), false, &crate::rule::Substitution::default());
+        let mut config = Config::for_validation(Strategy::Regexp).unwrap();
+        let environment = proxy.then(|| ("SERVE_PROXY_PORT".to_owned(), "0".to_owned()));
+        let sources =
+            crate::config::Sources { environment: environment.into_iter().collect(), ..Default::default() };
+        config.serve = crate::config::load(&sources).unwrap().config.serve;
+        let (_, report) = engine(&config, [&document.unwrap()], &Shared::new(1 << 20));
+        let findings: Vec<String> = report
+            .diagnostics
+            .iter()
+            .map(|d| format!("{}: {}", d.finding.pointer, d.finding.message))
+            .collect();
+        assert!(
+            match (found, findings.as_slice()) {
+                (None, []) => true,
+                (Some(found), [one]) => one.starts_with(found),
+                _ => false,
+            },
+            "{found:?} {findings:?}"
+        );
+    }
+}
