@@ -36,7 +36,7 @@ fn okgate() -> Config {
     let config = std::sync::Arc::new(loaded.config);
     let loaded = Repository::new(std::sync::Arc::clone(&config), Shared::new(1 << 20)).reload();
     assert_eq!(loaded.report.to_human(false), "", "the rules");
-    assert_eq!(loaded.engine.rules().valid().count(), 2);
+    assert_eq!(loaded.engine.rules().valid().count(), 3);
     (*config).clone()
 }
 

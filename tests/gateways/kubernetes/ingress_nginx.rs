@@ -1,0 +1,172 @@
+//! Real nginx with what the controller of ingress-nginx makes of `ingress-nginx.yaml`.
+//!
+//! The controller itself needs a cluster and an nginx of its own. This is what it says to that nginx about
+//! one path of an Ingress with `auth-url`, read off its template (v1.11): the location that asks and its headers, those
+//! of the answer, the way to the login page, what goes on to the app. Its Lua, which chooses among the app's pods,
+//! is left out, and `set_escape_uri`, of a module that Debian's nginx has not loaded, is a line of Lua.
+
+use super::cluster::{Cluster, manifest};
+use super::{HOST, Manifests};
+use okgate_testkit::process::Process;
+use serde_json::Value;
+use std::fmt::Write as _;
+
+pub const AS_WRITTEN: Manifests = Manifests {
+    name: "ingress-nginx",
+    programs: &["nginx"],
+    start: |cluster, port| start(cluster, port, true),
+    login: true,
+    unmatched: 403,
+};
+
+/// As the manifest advises for APIs.
+pub const WITHOUT_SIGNIN: Manifests = Manifests {
+    name: "ingress-nginx-without-signin",
+    start: |cluster, port| start(cluster, port, false),
+    login: false,
+    ..AS_WRITTEN
+};
+
+fn start(cluster: &Cluster, port: u16, signin: bool) -> Result<Process, String> {
+    let documents = manifest("ingress-nginx.yaml").map_err(|e| e.to_string())?;
+    let ingress = documents.first().ok_or("no Ingress")?;
+    let file = cluster.dir().join("nginx.conf");
+    std::fs::write(file, written(ingress, cluster, port, signin)?).map_err(|e| e.to_string())?;
+    cluster.run("nginx", &["-p", ".", "-c", "nginx.conf", "-e", "stderr"])
+}
+
+/// The configuration.
+fn written(ingress: &Value, cluster: &Cluster, port: u16, signin: bool) -> Result<String, String> {
+    let annotation = |name: &str| {
+        let path = format!("/metadata/annotations/nginx.ingress.kubernetes.io~1{name}");
+        ingress.pointer(&path).and_then(Value::as_str).ok_or_else(|| format!("no `{name}`"))
+    };
+    let url = annotation("auth-url")?;
+    let (authority, path) =
+        url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).ok_or("auth-url")?;
+    let auth_host = authority.split(':').next().unwrap_or_default();
+    let mut answer = String::new();
+    for (n, name) in annotation("auth-response-headers")?.split(',').map(str::trim).enumerate() {
+        let variable = name.to_lowercase().replace('-', "_");
+        let _ = writeln!(answer, "auth_request_set $authHeader{n} $upstream_http_{variable};");
+        let _ = writeln!(answer, "proxy_set_header '{name}' $authHeader{n};");
+    }
+    let (mut login, mut on_401) = (String::new(), String::new());
+    if signin {
+        let (page, parameter) = (annotation("auth-signin")?, annotation("auth-signin-redirect-param")?);
+        login = format!(
+            "location @login {{
+                internal;
+                add_header Set-Cookie $auth_cookie;
+                return 302 {page}?{parameter}=$pass_access_scheme://$http_host$escaped_request_uri;
+            }}"
+        );
+        "set_by_lua_block $escaped_request_uri { return ngx.escape_uri(ngx.var.request_uri) }
+            error_page 401 = @login;"
+            .clone_into(&mut on_401);
+    }
+    Ok(TEMPLATE
+        .replace("PORT", &port.to_string())
+        .replace("HOST", HOST)
+        .replace("AUTH_URL", &format!("http://127.0.0.1:{}/{path}", cluster.okgate_port()))
+        .replace("AUTH_NAME", auth_host)
+        .replace("APP", &cluster.app_port().to_string())
+        .replace("ANSWER", &answer)
+        .replace("LOGIN", &login)
+        .replace("ON_401", &on_401))
+}
+
+const TEMPLATE: &str = r#"
+load_module /usr/lib/nginx/modules/ndk_http_module.so;
+load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr warn;
+events {}
+http {
+    access_log off;
+    client_body_temp_path run-body; proxy_temp_path run-proxy; fastcgi_temp_path run-fastcgi;
+    uwsgi_temp_path run-uwsgi; scgi_temp_path run-scgi;
+    underscores_in_headers off;
+    ignore_invalid_headers on;
+    uninitialized_variable_warn off;
+
+    map '' $pass_access_scheme { default $scheme; }
+    map '' $pass_port { default $server_port; }
+    map $http_host $best_http_host { default $http_host; '' $host; }
+    map $http_x_request_id $req_id { default $http_x_request_id; '' $request_id; }
+    map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+
+    upstream upstream_balancer { server 127.0.0.1:APP; keepalive 320; }
+
+    server {
+        listen 127.0.0.1:PORT ssl;
+        server_name HOST;
+        ssl_certificate tls.crt;
+        ssl_certificate_key tls.key;
+
+        location = /_external-auth-Lw-Prefix {
+            internal;
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+            proxy_set_header X-Forwarded-Proto "";
+            proxy_set_header X-Request-ID $req_id;
+            proxy_set_header Host AUTH_NAME;
+            proxy_set_header X-Original-URL $scheme://$http_host$request_uri;
+            proxy_set_header X-Original-Method $request_method;
+            proxy_set_header X-Sent-From "nginx-ingress-controller";
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Auth-Request-Redirect $request_uri;
+            proxy_buffering off;
+            proxy_buffer_size 4k;
+            proxy_buffers 4 4k;
+            proxy_request_buffering on;
+            proxy_ssl_server_name on;
+            proxy_pass_request_headers on;
+            client_max_body_size 1m;
+            proxy_http_version 1.1;
+            set $target AUTH_URL;
+            proxy_pass $target;
+        }
+
+        LOGIN
+
+        location / {
+            auth_request /_external-auth-Lw-Prefix;
+            auth_request_set $auth_cookie $upstream_http_set_cookie;
+            add_header Set-Cookie $auth_cookie;
+            ANSWER
+            ON_401
+            client_max_body_size 1m;
+            proxy_set_header Host $best_http_host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+            proxy_set_header X-Request-ID $req_id;
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Host $best_http_host;
+            proxy_set_header X-Forwarded-Port $pass_port;
+            proxy_set_header X-Forwarded-Proto $pass_access_scheme;
+            proxy_set_header X-Forwarded-Scheme $pass_access_scheme;
+            proxy_set_header X-Scheme $pass_access_scheme;
+            proxy_set_header X-Original-Forwarded-For $http_x_forwarded_for;
+            proxy_set_header Proxy "";
+            proxy_connect_timeout 5s;
+            proxy_send_timeout 60s;
+            proxy_read_timeout 60s;
+            proxy_buffering off;
+            proxy_buffer_size 4k;
+            proxy_buffers 4 4k;
+            proxy_max_temp_file_size 1024m;
+            proxy_request_buffering on;
+            proxy_http_version 1.1;
+            proxy_next_upstream error timeout;
+            proxy_next_upstream_tries 3;
+            proxy_pass http://upstream_balancer;
+            proxy_redirect off;
+        }
+    }
+}
+"#;
