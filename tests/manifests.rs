@@ -47,7 +47,7 @@ fn dialect_at(config: &Config, path: &str) -> String {
 
 #[test]
 fn every_manifest_names_what_it_is() {
-    for file in ["okgate.yaml", "ingress-nginx.yaml", "gateway-api.yaml"] {
+    for file in ["okgate.yaml", "ingress-nginx.yaml", "gateway-api.yaml", "envoy-gateway.yaml"] {
         for document in documents(file) {
             for key in ["/apiVersion", "/kind", "/metadata/name"] {
                 assert!(document.pointer(key).is_some_and(Value::is_string), "{file}: {key} {document}");
@@ -77,7 +77,7 @@ fn gateways_ask_where_okgate_answers_them() {
     );
     assert_eq!(dialect_at(&config, auth["http"]["path"].as_str().unwrap()), "envoy_http");
 
-    let policy = of_kind("gateway-api.yaml", "SecurityPolicy");
+    let policy = of_kind("envoy-gateway.yaml", "SecurityPolicy");
     let auth = &policy["spec"]["extAuth"];
     assert_eq!(auth["failOpen"], false);
     let backend = &auth["http"]["backendRefs"][0];

@@ -3,6 +3,7 @@
 //! okgate runs with the configuration in `okgate.yaml`; what reads the other manifests is said in the module of each.
 
 mod cluster;
+mod envoy_gateway;
 mod ingress_nginx;
 mod rows;
 
@@ -35,7 +36,8 @@ pub struct Manifests {
     pub unmatched: u16,
 }
 
-const MANIFESTS: &[&Manifests] = &[&ingress_nginx::AS_WRITTEN, &ingress_nginx::WITHOUT_SIGNIN];
+const MANIFESTS: &[&Manifests] =
+    &[&ingress_nginx::AS_WRITTEN, &ingress_nginx::WITHOUT_SIGNIN, &envoy_gateway::MANIFESTS];
 
 /// A row for each request and gateway.
 pub fn trials(required: bool) -> Vec<Trial> {
