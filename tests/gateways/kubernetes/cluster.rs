@@ -68,6 +68,20 @@ impl Cluster {
         run(Command::new(path).args(args), self.dir(), program).map_err(|e| format!("{program}: {e}"))
     }
 
+    /// The manifest that `okctl gateway NAME` writes for this okgate.
+    pub fn okctl_writes(&self, name: &str) -> Result<Value, String> {
+        let okgate = self.okgate.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = okgate.as_ref().ok_or("no okgate")?.dir();
+        let mut command = Command::new(crate::written::okctl().map_err(|e| e.to_string())?);
+        command.args(["gateway", name, "-c", "config.yaml", "--okgate"]);
+        command.args(["http://okgate.default.svc.cluster.local:4456", "--upstream", "http://app:80"]);
+        let out = command.current_dir(folder).output().map_err(|e| e.to_string())?;
+        if !out.status.success() {
+            return Err(String::from_utf8_lossy(&out.stderr).into_owned());
+        }
+        serde_yaml::from_slice(&out.stdout).map_err(|e| e.to_string())
+    }
+
     /// Ends okgate while everything else goes on.
     pub fn end_okgate(&self) {
         self.okgate.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -14,29 +14,43 @@ use std::fmt::Write as _;
 pub const AS_WRITTEN: Manifests = Manifests {
     name: "ingress-nginx",
     programs: &["nginx"],
-    start: |cluster, port| start(cluster, port, true),
-    login: true,
+    start: |cluster, port| start(&example()?, cluster, port),
+    login: Some("https://login.example.com/?return_to="),
     unmatched: 403,
 };
 
 /// As the manifest advises for APIs.
 pub const WITHOUT_SIGNIN: Manifests = Manifests {
     name: "ingress-nginx-without-signin",
-    start: |cluster, port| start(cluster, port, false),
-    login: false,
+    start: |cluster, port| {
+        let mut ingress = example()?;
+        let annotations = ingress.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+        annotations.ok_or("no annotations")?.retain(|name, _| !name.contains("auth-signin"));
+        start(&ingress, cluster, port)
+    },
+    login: None,
     ..AS_WRITTEN
 };
 
-fn start(cluster: &Cluster, port: u16, signin: bool) -> Result<Process, String> {
+pub const AS_OKCTL_WRITES_IT: Manifests = Manifests {
+    name: "ingress-nginx-as-okctl-writes-it",
+    start: |cluster, port| start(&cluster.okctl_writes("ingress-nginx")?, cluster, port),
+    ..WITHOUT_SIGNIN
+};
+
+fn example() -> Result<Value, String> {
     let documents = manifest("ingress-nginx.yaml").map_err(|e| e.to_string())?;
-    let ingress = documents.first().ok_or("no Ingress")?;
+    documents.into_iter().next().ok_or_else(|| "no Ingress".to_owned())
+}
+
+fn start(ingress: &Value, cluster: &Cluster, port: u16) -> Result<Process, String> {
     let file = cluster.dir().join("nginx.conf");
-    std::fs::write(file, written(ingress, cluster, port, signin)?).map_err(|e| e.to_string())?;
+    std::fs::write(file, written(ingress, cluster, port)?).map_err(|e| e.to_string())?;
     cluster.run("nginx", &["-p", ".", "-c", "nginx.conf", "-e", "stderr"])
 }
 
 /// The configuration.
-fn written(ingress: &Value, cluster: &Cluster, port: u16, signin: bool) -> Result<String, String> {
+fn written(ingress: &Value, cluster: &Cluster, port: u16) -> Result<String, String> {
     let annotation = |name: &str| {
         let path = format!("/metadata/annotations/nginx.ingress.kubernetes.io~1{name}");
         ingress.pointer(&path).and_then(Value::as_str).ok_or_else(|| format!("no `{name}`"))
@@ -52,8 +66,8 @@ fn written(ingress: &Value, cluster: &Cluster, port: u16, signin: bool) -> Resul
         let _ = writeln!(answer, "proxy_set_header '{name}' $authHeader{n};");
     }
     let (mut login, mut on_401) = (String::new(), String::new());
-    if signin {
-        let (page, parameter) = (annotation("auth-signin")?, annotation("auth-signin-redirect-param")?);
+    if let Ok(page) = annotation("auth-signin") {
+        let parameter = annotation("auth-signin-redirect-param")?;
         login = format!(
             "location @login {{
                 internal;

@@ -2,10 +2,13 @@
 //!
 //! okgate runs with the configuration in `okgate.yaml`; what reads the other manifests is said in the module of each.
 
+mod api;
 mod cluster;
 mod envoy_gateway;
 mod ingress_nginx;
 mod rows;
+mod schemas;
+mod traefik;
 
 use crate::example::find;
 use crate::left_out;
@@ -30,14 +33,29 @@ pub struct Manifests {
     pub programs: &'static [&'static str],
     /// Starts it in front of a cluster, on this port.
     pub start: fn(&Cluster, u16) -> Result<Process, String>,
-    /// Whether a 401 becomes a redirect to the login page.
-    pub login: bool,
+    /// Where a 401 leads to, before the way back; else it stays one.
+    pub login: Option<&'static str>,
     /// What becomes of okgate's 404.
     pub unmatched: u16,
 }
 
-const MANIFESTS: &[&Manifests] =
-    &[&ingress_nginx::AS_WRITTEN, &ingress_nginx::WITHOUT_SIGNIN, &envoy_gateway::MANIFESTS];
+const MANIFESTS: &[&Manifests] = &[
+    &ingress_nginx::AS_WRITTEN,
+    &ingress_nginx::WITHOUT_SIGNIN,
+    &ingress_nginx::AS_OKCTL_WRITES_IT,
+    &envoy_gateway::MANIFESTS,
+    &traefik::INGRESS_NGINX,
+    &traefik::GATEWAY_API,
+];
+
+/// A row of its own: its name, what has to be installed, and the row.
+type Single = (&'static str, &'static str, fn() -> Result<(), Failed>);
+
+const MORE: &[Single] = &[
+    ("traefik::at the path of ingress-nginx nobody is believed", "traefik", traefik::is_not_ingress_nginx),
+    ("gateway-api::the schema of Gateway API has it so", "egctl", envoy_gateway::external_auth_is_valid),
+    ("kubernetes::the schemas of Kubernetes have it so", "kubernetes-validate", schemas::hold),
+];
 
 /// A row for each request and gateway.
 pub fn trials(required: bool) -> Vec<Trial> {
@@ -61,6 +79,12 @@ pub fn trials(required: bool) -> Vec<Trial> {
             None => rows::nothing_passes_without_okgate(manifests).map(|()| Completion::Completed),
         }));
     }
+    for (name, program, check) in MORE.iter().copied() {
+        trials.push(Trial::ignorable_test(name, move || match find(program) {
+            None => left_out(program, required),
+            Some(_) => check().map(|()| Completion::Completed),
+        }));
+    }
     trials
 }
 
@@ -75,6 +99,11 @@ pub struct Setup {
 impl Setup {
     /// Starts it and waits until the public page comes.
     pub fn start(manifests: &'static Manifests) -> Result<Self, String> {
+        Self::start_until(manifests, 200)
+    }
+
+    /// Starts it and waits until the public page is answered so.
+    pub fn start_until(manifests: &'static Manifests, status: u16) -> Result<Self, String> {
         let failed = |why: String| format!("{} cannot be set up: {why}", manifests.name);
         let cluster = Cluster::start().map_err(|e| failed(e.to_string()))?;
         let [port] = okgate_testkit::ports::free().map_err(|e| failed(e.to_string()))?;
@@ -83,11 +112,11 @@ impl Setup {
         let public = Request::get("/public/ready");
         let mut last = String::new();
         let there = wait::until(PATIENCE, || {
-            if let Some(status) = setup.gateway.ended() {
-                return Some(Err(format!("it ended: {status}")));
+            if let Some(how) = setup.gateway.ended() {
+                return Some(Err(format!("it ended: {how}")));
             }
             match setup.send(&public) {
-                Ok(reply) if reply.status == 200 => Some(Ok(())),
+                Ok(reply) if reply.status == status => Some(Ok(())),
                 Ok(reply) => {
                     last = reply.summary();
                     None
@@ -101,7 +130,9 @@ impl Setup {
         match there {
             Some(Ok(())) => Ok(setup),
             Some(Err(why)) => Err(failed(format!("{why}\n{}", setup.cluster.logs()))),
-            None => Err(failed(format!("no public page, but {last}\n{}", setup.cluster.logs()))),
+            None => {
+                Err(failed(format!("not {status} for the public page, but {last}\n{}", setup.cluster.logs())))
+            }
         }
     }
 

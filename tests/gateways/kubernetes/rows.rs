@@ -230,11 +230,13 @@ impl Row {
                     None => Ok(()),
                 }
             }
-            Unauthenticated(_) if !manifests.login => refused(&[401]),
             Unauthenticated(url) => {
+                let Some(login) = manifests.login else {
+                    return refused(&[401]);
+                };
                 refused(&[302])?;
                 let location = reply.header("location").unwrap_or_default();
-                let back = location.strip_prefix("https://login.example.com/?return_to=").unwrap_or_default();
+                let back = location.strip_prefix(login).unwrap_or_default();
                 let decoded = percent_encoding::percent_decode_str(back).decode_utf8_lossy();
                 let one_parameter = !back.contains('&') && !back.contains('#');
                 if decoded == url && one_parameter {
