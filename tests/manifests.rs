@@ -49,10 +49,11 @@ fn dialect_at(config: &Config, path: &str) -> String {
 fn every_manifest_names_what_it_is() {
     let mut files = 0;
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/kubernetes")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if !name.ends_with(".yaml") {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
             continue;
         }
+        let name = path.file_name().unwrap().to_string_lossy();
         files += 1;
         for document in documents(&name) {
             for key in ["/apiVersion", "/kind", "/metadata/name"] {
