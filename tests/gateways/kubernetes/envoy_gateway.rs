@@ -15,8 +15,13 @@ use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
 
-pub const MANIFESTS: Manifests =
-    Manifests { name: "envoy-gateway", programs: &["egctl", "envoy"], start, login: None, unmatched: 404 };
+pub const MANIFESTS: Manifests = Manifests {
+    name: "envoy-gateway",
+    programs: &["egctl", "envoy", "python3"],
+    start,
+    login: None,
+    unmatched: 404,
+};
 
 /// Addresses of services in the cluster, which nobody is asked at.
 const OKGATE: &str = "10.96.0.56";

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 pub const AS_WRITTEN: Manifests = Manifests {
     name: "ingress-nginx",
-    programs: &["nginx"],
+    programs: &["nginx", "python3"],
     start: |cluster, port| start(&example()?, cluster, port),
     login: Some("https://login.example.com/?return_to="),
     unmatched: 403,
@@ -65,8 +65,9 @@ fn written(ingress: &Value, cluster: &Cluster, port: u16) -> Result<String, Stri
         let _ = writeln!(answer, "auth_request_set $authHeader{n} $upstream_http_{variable};");
         let _ = writeln!(answer, "proxy_set_header '{name}' $authHeader{n};");
     }
-    let (mut login, mut on_401) = (String::new(), String::new());
+    let (mut lua, mut login, mut on_401) = ("", String::new(), String::new());
     if let Ok(page) = annotation("auth-signin") {
+        lua = LUA;
         let parameter = annotation("auth-signin-redirect-param")?;
         login = format!(
             "location @login {{
@@ -80,6 +81,7 @@ fn written(ingress: &Value, cluster: &Cluster, port: u16) -> Result<String, Stri
             .clone_into(&mut on_401);
     }
     Ok(TEMPLATE
+        .replace("LUA", lua)
         .replace("PORT", &port.to_string())
         .replace("HOST", HOST)
         .replace("AUTH_URL", &format!("http://127.0.0.1:{}/{path}", cluster.okgate_port()))
@@ -90,9 +92,12 @@ fn written(ingress: &Value, cluster: &Cluster, port: u16) -> Result<String, Stri
         .replace("ON_401", &on_401))
 }
 
-const TEMPLATE: &str = r#"
-load_module /usr/lib/nginx/modules/ndk_http_module.so;
+const LUA: &str = "load_module /usr/lib/nginx/modules/ndk_http_module.so;
 load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;
+";
+
+const TEMPLATE: &str = r#"
+LUA
 daemon off;
 worker_processes 1;
 pid nginx.pid;

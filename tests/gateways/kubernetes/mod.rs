@@ -16,7 +16,7 @@ use cluster::Cluster;
 use libtest_mimic::{Completion, Failed, Trial};
 use okgate_testkit::http::{Connection, Reply, Request};
 use okgate_testkit::process::Process;
-use okgate_testkit::wait;
+use okgate_testkit::{ports, wait};
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -49,19 +49,27 @@ const MANIFESTS: &[&Manifests] = &[
 ];
 
 /// A row of its own: its name, what has to be installed, and the row.
-type Single = (&'static str, &'static str, fn() -> Result<(), Failed>);
+type Single = (&'static str, &'static [&'static str], fn() -> Result<(), Failed>);
 
 const MORE: &[Single] = &[
-    ("traefik::at the path of ingress-nginx nobody is believed", "traefik", traefik::is_not_ingress_nginx),
-    ("gateway-api::the schema of Gateway API has it so", "egctl", envoy_gateway::external_auth_is_valid),
-    ("kubernetes::the schemas of Kubernetes have it so", "kubernetes-validate", schemas::hold),
+    (
+        "traefik::at the path of ingress-nginx nobody is believed",
+        &["traefik", "python3"],
+        traefik::is_not_ingress_nginx,
+    ),
+    (
+        "gateway-api::the schema of Gateway API has it so",
+        &["egctl", "python3"],
+        envoy_gateway::external_auth_is_valid,
+    ),
+    ("kubernetes::the schemas of Kubernetes have it so", &["kubernetes-validate"], schemas::hold),
 ];
 
 /// A row for each request and gateway.
 pub fn trials(required: bool) -> Vec<Trial> {
     let mut trials = Vec::new();
     for manifests in MANIFESTS.iter().copied() {
-        let missing = manifests.programs.iter().copied().find(|program| find(program).is_none());
+        let missing = missing(manifests.programs);
         let shared = Arc::new(OnceLock::new());
         for row in rows::ROWS {
             let shared: Arc<OnceLock<Result<Setup, String>>> = Arc::clone(&shared);
@@ -79,13 +87,18 @@ pub fn trials(required: bool) -> Vec<Trial> {
             None => rows::nothing_passes_without_okgate(manifests).map(|()| Completion::Completed),
         }));
     }
-    for (name, program, check) in MORE.iter().copied() {
-        trials.push(Trial::ignorable_test(name, move || match find(program) {
-            None => left_out(program, required),
-            Some(_) => check().map(|()| Completion::Completed),
+    for (name, programs, check) in MORE.iter().copied() {
+        trials.push(Trial::ignorable_test(name, move || match missing(programs) {
+            Some(program) => left_out(program, required),
+            None => check().map(|()| Completion::Completed),
         }));
     }
     trials
+}
+
+/// The first of them that is not installed.
+fn missing(programs: &[&'static str]) -> Option<&'static str> {
+    programs.iter().copied().find(|program| find(program).is_none())
 }
 
 /// A gateway that runs, and what is behind it.
@@ -105,35 +118,39 @@ impl Setup {
     /// Starts it and waits until the public page is answered so.
     pub fn start_until(manifests: &'static Manifests, status: u16) -> Result<Self, String> {
         let failed = |why: String| format!("{} cannot be set up: {why}", manifests.name);
-        let cluster = Cluster::start().map_err(|e| failed(e.to_string()))?;
-        let [port] = okgate_testkit::ports::free().map_err(|e| failed(e.to_string()))?;
-        let gateway = (manifests.start)(&cluster, port).map_err(failed)?;
-        let mut setup = Self { manifests, cluster, port, gateway };
-        let public = Request::get("/public/ready");
-        let mut last = String::new();
-        let there = wait::until(PATIENCE, || {
-            if let Some(how) = setup.gateway.ended() {
-                return Some(Err(format!("it ended: {how}")));
+        let mut why = String::new();
+        // Somebody else may take the port before the gateway does, which ends then.
+        for _ in 0..3 {
+            let cluster = Cluster::start().map_err(|e| failed(e.to_string()))?;
+            let [port] = ports::free().map_err(|e| failed(e.to_string()))?;
+            let gateway = (manifests.start)(&cluster, port).map_err(failed)?;
+            let mut setup = Self { manifests, cluster, port, gateway };
+            match setup.wait_for(status) {
+                Ok(()) => return Ok(setup),
+                Err(error) => why = format!("{error}\n{}", setup.cluster.logs()),
             }
-            match setup.send(&public) {
-                Ok(reply) if reply.status == status => Some(Ok(())),
-                Ok(reply) => {
-                    last = reply.summary();
-                    None
-                }
-                Err(error) => {
-                    last = error.to_string();
-                    None
-                }
-            }
-        });
-        match there {
-            Some(Ok(())) => Ok(setup),
-            Some(Err(why)) => Err(failed(format!("{why}\n{}", setup.cluster.logs()))),
-            None => {
-                Err(failed(format!("not {status} for the public page, but {last}\n{}", setup.cluster.logs())))
+            if setup.gateway.ended().is_none() {
+                break;
             }
         }
+        Err(failed(why))
+    }
+
+    fn wait_for(&mut self, status: u16) -> Result<(), String> {
+        let public = Request::get("/public/ready");
+        let mut last = String::new();
+        let waited = wait::until(PATIENCE, || {
+            if let Some(how) = self.gateway.ended() {
+                return Some(Err(format!("it ended: {how}")));
+            }
+            match self.send(&public) {
+                Ok(reply) if reply.status == status => return Some(Ok(())),
+                Ok(reply) => last = reply.summary(),
+                Err(error) => last = error.to_string(),
+            }
+            None
+        });
+        waited.unwrap_or_else(|| Err(format!("not {status} for the public page, but {last}")))
     }
 
     /// Sends a request to the gateway, over TLS and to the host in the manifests unless it names another.

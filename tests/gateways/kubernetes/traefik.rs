@@ -14,7 +14,7 @@ use std::fs;
 /// Its provider for Ingresses with the annotations of ingress-nginx.
 pub const INGRESS_NGINX: Manifests = Manifests {
     name: "traefik-ingress-nginx",
-    programs: &["traefik"],
+    programs: &["traefik", "python3"],
     start: |cluster, port| {
         run(cluster, port, "traefik-ingress-nginx.yaml", [class()], &["kubernetesIngressNGINX"])
     },
