@@ -32,6 +32,19 @@ pub const WITHOUT_SIGNIN: Manifests = Manifests {
     ..AS_WRITTEN
 };
 
+/// With connections to okgate that are kept open, where the controller has Lua ask in the place of `auth_request`.
+pub const WITH_KEEPALIVE: Manifests = Manifests {
+    name: "ingress-nginx-with-keepalive",
+    start: |cluster, port| {
+        let mut ingress = example()?;
+        let annotations = ingress.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+        let keepalive = ("nginx.ingress.kubernetes.io/auth-keepalive".to_owned(), "10".into());
+        annotations.ok_or("no annotations")?.extend([keepalive]);
+        start(&ingress, cluster, port)
+    },
+    ..AS_WRITTEN
+};
+
 pub const AS_OKCTL_WRITES_IT: Manifests = Manifests {
     name: "ingress-nginx-as-okctl-writes-it",
     start: |cluster, port| start(&cluster.okctl_writes("ingress-nginx")?, cluster, port),
@@ -59,13 +72,13 @@ fn written(ingress: &Value, cluster: &Cluster, port: u16) -> Result<String, Stri
     let (authority, path) =
         url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).ok_or("auth-url")?;
     let auth_host = authority.split(':').next().unwrap_or_default();
-    let mut answer = String::new();
-    for (n, name) in annotation("auth-response-headers")?.split(',').map(str::trim).enumerate() {
-        let variable = name.to_lowercase().replace('-', "_");
-        let _ = writeln!(answer, "auth_request_set $authHeader{n} $upstream_http_{variable};");
-        let _ = writeln!(answer, "proxy_set_header '{name}' $authHeader{n};");
+    let okgate = format!("127.0.0.1:{}", cluster.okgate_port());
+    let names = annotation("auth-response-headers")?;
+    let mut asked = Asked::by_auth_request(names, &okgate);
+    if let Ok(connections) = annotation("auth-keepalive") {
+        asked = Asked::by_lua(names, &okgate, connections);
     }
-    let (mut lua, mut login, mut on_401) = ("", String::new(), String::new());
+    let (mut lua, mut login, mut on_401) = (asked.lua, String::new(), String::new());
     if let Ok(page) = annotation("auth-signin") {
         lua = LUA;
         let parameter = annotation("auth-signin-redirect-param")?;
@@ -84,12 +97,74 @@ fn written(ingress: &Value, cluster: &Cluster, port: u16) -> Result<String, Stri
         .replace("LUA", lua)
         .replace("PORT", &port.to_string())
         .replace("HOST", HOST)
-        .replace("AUTH_URL", &format!("http://127.0.0.1:{}/{path}", cluster.okgate_port()))
+        .replace("UPSTREAM", &asked.upstream)
+        .replace("CONNECTION", asked.connection)
+        .replace("AUTH_URL", &format!("http://{}/{path}", asked.authority))
         .replace("AUTH_NAME", auth_host)
         .replace("APP", &cluster.app_port().to_string())
-        .replace("ANSWER", &answer)
+        .replace("ASK", &asked.location)
         .replace("LOGIN", &login)
         .replace("ON_401", &on_401))
+}
+
+/// How okgate is asked.
+struct Asked {
+    /// What has to be loaded.
+    lua: &'static str,
+    /// A block of its own for okgate.
+    upstream: String,
+    /// Where it is asked.
+    authority: String,
+    /// What the location that asks says about connections.
+    connection: &'static str,
+    /// What the location of the app says.
+    location: String,
+}
+
+impl Asked {
+    fn by_auth_request(names: &str, okgate: &str) -> Self {
+        let mut location = "auth_request /_external-auth-Lw-Prefix;
+            auth_request_set $auth_cookie $upstream_http_set_cookie;
+            add_header Set-Cookie $auth_cookie;\n"
+            .to_owned();
+        for (n, name) in names.split(',').map(str::trim).enumerate() {
+            let variable = name.to_lowercase().replace('-', "_");
+            let _ = writeln!(location, "auth_request_set $authHeader{n} $upstream_http_{variable};");
+            let _ = writeln!(location, "proxy_set_header '{name}' $authHeader{n};");
+        }
+        Self { lua: "", upstream: String::new(), authority: okgate.to_owned(), connection: "", location }
+    }
+
+    /// Header names of the answer are looked up as they are written in the annotation, capitals and all.
+    fn by_lua(names: &str, okgate: &str, connections: &str) -> Self {
+        let mut location = "set $auth_cookie ''; add_header Set-Cookie $auth_cookie;\n".to_owned();
+        let mut taken = String::new();
+        for (n, name) in names.split(',').map(str::trim).enumerate() {
+            let _ = writeln!(location, "set $authHeader{n} ''; proxy_set_header '{name}' $authHeader{n};");
+            let _ = writeln!(taken, "ngx.var.authHeader{n} = answer.header['{name}']");
+        }
+        let _ = writeln!(
+            location,
+            "access_by_lua_block {{
+                local question = {{ method = ngx.HTTP_GET, body = '', share_all_vars = false }}
+                local answer = ngx.location.capture('/_external-auth-Lw-Prefix', question)
+                if answer.status == 200 then
+                    ngx.var.auth_cookie = answer.header['Set-Cookie']
+                    {taken}
+                    return
+                end
+                local known = answer.status == 401 or answer.status == 403
+                return ngx.exit(known and answer.status or 500)
+            }}"
+        );
+        Self {
+            lua: LUA,
+            upstream: format!("upstream auth_app {{ server {okgate}; keepalive {connections}; }}"),
+            authority: "auth_app".to_owned(),
+            connection: "proxy_set_header Connection \"\";",
+            location,
+        }
+    }
 }
 
 const LUA: &str = "load_module /usr/lib/nginx/modules/ndk_http_module.so;
@@ -117,6 +192,7 @@ http {
     map $http_x_request_id $req_id { default $http_x_request_id; '' $request_id; }
     map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
 
+    UPSTREAM
     upstream upstream_balancer { server 127.0.0.1:APP; keepalive 320; }
 
     server {
@@ -146,6 +222,7 @@ http {
             proxy_pass_request_headers on;
             client_max_body_size 1m;
             proxy_http_version 1.1;
+            CONNECTION
             set $target AUTH_URL;
             proxy_pass $target;
         }
@@ -153,10 +230,7 @@ http {
         LOGIN
 
         location / {
-            auth_request /_external-auth-Lw-Prefix;
-            auth_request_set $auth_cookie $upstream_http_set_cookie;
-            add_header Set-Cookie $auth_cookie;
-            ANSWER
+            ASK
             ON_401
             client_max_body_size 1m;
             proxy_set_header Host $best_http_host;

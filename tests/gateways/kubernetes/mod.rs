@@ -42,6 +42,7 @@ pub struct Manifests {
 const MANIFESTS: &[&Manifests] = &[
     &ingress_nginx::AS_WRITTEN,
     &ingress_nginx::WITHOUT_SIGNIN,
+    &ingress_nginx::WITH_KEEPALIVE,
     &ingress_nginx::AS_OKCTL_WRITES_IT,
     &envoy_gateway::MANIFESTS,
     &traefik::INGRESS_NGINX,
