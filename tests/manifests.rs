@@ -1,5 +1,5 @@
-//! The Kubernetes manifests in `examples/kubernetes/`, as far as files can be checked: they are read, what okgate
-//! is given loads without a finding, and gateways ask where there is an endpoint for them.
+//! The Kubernetes manifests in `examples/kubernetes/`, as files: they are read, what okgate is given loads without a
+//! finding, and gateways ask where there is an endpoint for them. `tests/gateways/kubernetes` runs them.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "this is how a test fails")]
 
 use std::fs;
@@ -36,7 +36,7 @@ fn okgate() -> Config {
     let config = std::sync::Arc::new(loaded.config);
     let loaded = Repository::new(std::sync::Arc::clone(&config), Shared::new(1 << 20)).reload();
     assert_eq!(loaded.report.to_human(false), "", "the rules");
-    assert_eq!(loaded.engine.rules().valid().count(), 2);
+    assert_eq!(loaded.engine.rules().valid().count(), 3);
     (*config).clone()
 }
 
@@ -47,13 +47,21 @@ fn dialect_at(config: &Config, path: &str) -> String {
 
 #[test]
 fn every_manifest_names_what_it_is() {
-    for file in ["okgate.yaml", "ingress-nginx.yaml", "gateway-api.yaml"] {
-        for document in documents(file) {
+    let mut files = 0;
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/kubernetes")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_string_lossy();
+        files += 1;
+        for document in documents(&name) {
             for key in ["/apiVersion", "/kind", "/metadata/name"] {
-                assert!(document.pointer(key).is_some_and(Value::is_string), "{file}: {key} {document}");
+                assert!(document.pointer(key).is_some_and(Value::is_string), "{name}: {key} {document}");
             }
         }
     }
+    assert_eq!(files, 6);
 }
 
 #[test]
@@ -64,10 +72,19 @@ fn gateways_ask_where_okgate_answers_them() {
     assert_eq!(service["spec"]["ports"][0]["port"], port);
     let name = service["metadata"]["name"].as_str().unwrap();
 
-    let ingress = of_kind("ingress-nginx.yaml", "Ingress");
-    let url = ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/auth-url"].as_str().unwrap();
-    let path = url.strip_prefix(&format!("http://{name}.default.svc.cluster.local:{port}")).unwrap();
-    assert_eq!(dialect_at(&config, path), "ingress_nginx");
+    let dialect_at_url = |url: &Value| {
+        let authority = format!("http://{name}.default.svc.cluster.local:{port}");
+        dialect_at(&config, url.as_str().unwrap().strip_prefix(&authority).unwrap())
+    };
+    for (file, dialect) in
+        [("ingress-nginx.yaml", "ingress_nginx"), ("traefik-ingress-nginx.yaml", "forwarded")]
+    {
+        let ingress = of_kind(file, "Ingress");
+        let url = &ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/auth-url"];
+        assert_eq!(dialect_at_url(url), dialect, "{file}");
+    }
+    let middleware = of_kind("traefik.yaml", "Middleware");
+    assert_eq!(dialect_at_url(&middleware["spec"]["forwardAuth"]["address"]), "forwarded");
 
     let route = of_kind("gateway-api.yaml", "HTTPRoute");
     let auth = &route["spec"]["rules"][0]["filters"][0]["externalAuth"];
@@ -77,7 +94,7 @@ fn gateways_ask_where_okgate_answers_them() {
     );
     assert_eq!(dialect_at(&config, auth["http"]["path"].as_str().unwrap()), "envoy_http");
 
-    let policy = of_kind("gateway-api.yaml", "SecurityPolicy");
+    let policy = of_kind("envoy-gateway.yaml", "SecurityPolicy");
     let auth = &policy["spec"]["extAuth"];
     assert_eq!(auth["failOpen"], false);
     let backend = &auth["http"]["backendRefs"][0];

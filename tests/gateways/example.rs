@@ -156,6 +156,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
         "/usr/sbin",
         "/usr/local/sbin",
         concat!(env!("CARGO_MANIFEST_DIR"), "/.gateways/venv/bin"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/.gateways/bin"),
         concat!(env!("CARGO_MANIFEST_DIR"), "/.gateways/azurite/node_modules/.bin"),
     ];
     std::env::split_paths(&path)

@@ -1,5 +1,6 @@
 //! The examples as they stand, behind the gateways they are for, and these gateways with what `okctl gateway` writes: a
-//! row for each gateway and request; `okctl doctor` behind all of them; and stores that rules come from.
+//! row for each gateway and request; the manifests for Kubernetes; `okctl doctor` behind the gateways; and stores that
+//! rules come from.
 //!
 //! A gateway that is not installed is left out, and its rows say so; with `CI=true` or `OKGATE_REQUIRE_GATEWAYS=1` they
 //! fail instead. `just gateways` installs the gateways into `.gateways/`, where they are found.
@@ -7,6 +8,7 @@
 mod doctor;
 mod example;
 mod grpc;
+mod kubernetes;
 mod rows;
 mod stores;
 mod written;
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
     }
     trials.extend(doctor::trials(required));
     trials.push(grpc::trial(required));
+    trials.extend(kubernetes::trials(required));
     trials.extend(stores::trials(required));
     libtest_mimic::run(&args, trials).exit_code()
 }

@@ -282,7 +282,7 @@ impl Row {
 }
 
 /// Whether an upstream that decodes twice, takes `\` for `/` and resolves dots would serve `/internal` for this path.
-fn leads_to_internal(path: &str) -> bool {
+pub fn leads_to_internal(path: &str) -> bool {
     let mut path = path.split('?').next().unwrap_or_default().to_lowercase();
     for _ in 0..2 {
         for (escape, plain) in [("%25", "%"), ("%2e", "."), ("%2f", "/"), ("%5c", "\\"), ("%69", "i")] {

@@ -188,12 +188,20 @@ impl Connection {
     /// # Errors
     /// When nothing listens there, or the handshake fails.
     pub fn open_tls(port: u16) -> io::Result<Self> {
+        Self::open_tls_to(port, "gate.test")
+    }
+
+    /// The same as a client of this host.
+    ///
+    /// # Errors
+    /// When nothing listens there, or the handshake fails.
+    pub fn open_tls_to(port: u16, host: &str) -> io::Result<Self> {
         let tcp = connect(port)?;
         let mut connector = SslConnector::builder(SslMethod::tls_client())?;
         connector.set_verify(SslVerifyMode::NONE);
         let mut config = connector.build().configure()?;
         config.set_verify_hostname(false);
-        let stream = config.connect("gate.test", tcp).map_err(|e| io::Error::other(e.to_string()))?;
+        let stream = config.connect(host, tcp).map_err(|e| io::Error::other(e.to_string()))?;
         Ok(Self { stream: BufReader::new(Box::new(stream)) })
     }
 
