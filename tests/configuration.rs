@@ -71,6 +71,7 @@ const NEW: &[&str] = &[
     "serve.proxy.emit_empty_headers",
     "serve.proxy.strip_request_headers",
     "serve.proxy.strip_identity_headers",
+    "serve.proxy.strip_query_parameters",
     "serve.proxy.status",
     "serve.proxy.timeout.connect",
     "errors.first_match_wins",

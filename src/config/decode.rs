@@ -156,6 +156,8 @@ fn answering(value: &Value, all: &Answering) -> Answering {
         emit_empty_headers: get(value, "/emit_empty_headers").unwrap_or(all.emit_empty_headers),
         strip_request_headers: get(value, "/strip_request_headers")
             .unwrap_or_else(|| all.strip_request_headers.clone()),
+        strip_query_parameters: get(value, "/strip_query_parameters")
+            .unwrap_or_else(|| all.strip_query_parameters.clone()),
         status: get(value, "/status").unwrap_or(all.status),
         simple_responses: get(value, "/simple_responses").unwrap_or(all.simple_responses),
     }

@@ -78,6 +78,8 @@ pub struct Answering {
     pub emit_empty_headers: bool,
     /// Names of headers, as written.
     pub strip_request_headers: Vec<String>,
+    /// Names of query parameters that do not go on to the upstream, where that can be said.
+    pub strip_query_parameters: Vec<String>,
     /// Which status stands for which kind of no.
     pub status: Statuses,
     /// Whether `aws_lambda` answers format 2.0 with a simple response.
@@ -91,6 +93,7 @@ impl Default for Answering {
             strict: false,
             emit_empty_headers: true,
             strip_request_headers: Vec::new(),
+            strip_query_parameters: Vec::new(),
             status: Statuses::default(),
             simple_responses: true,
         }

@@ -45,27 +45,19 @@ fn is_taken_for(name: &HeaderName, own: &HeaderName) -> bool {
 
 /// A yes, with the headers that the upstream shall see.
 pub struct Yes<'y> {
-    grant: Grant,
-    strip: &'y [HeaderName],
-    removable: &'y [HeaderName],
-    emit_empty: bool,
+    pub(super) grant: Grant,
+    pub(super) strip: &'y [HeaderName],
+    /// Names of query parameters that the upstream shall not see.
+    pub strip_query: &'y [String],
+    pub(super) removable: &'y [HeaderName],
+    pub(super) emit_empty: bool,
     /// What was asked, where the answer names it.
     pub event: Option<&'y Event>,
     /// The decision's id, where the answer names it.
     pub id: Option<&'y str>,
 }
 
-impl<'y> Yes<'y> {
-    pub(super) fn new(
-        grant: Grant,
-        strip: &'y [HeaderName],
-        removable: &'y [HeaderName],
-        emit_empty: bool,
-        (event, id): (Option<&'y Event>, Option<&'y str>),
-    ) -> Self {
-        Self { grant, strip, removable, emit_empty, event, id }
-    }
-
+impl Yes<'_> {
     /// Who is calling.
     pub fn subject(&self) -> &str {
         self.grant.subject()

@@ -19,6 +19,7 @@ pub struct Endpoint {
     strict: bool,
     emit_empty: bool,
     strip: Vec<HeaderName>,
+    strip_query: Vec<String>,
     removable: Vec<HeaderName>,
     statuses: Statuses,
     simple_responses: bool,
@@ -46,6 +47,7 @@ impl Endpoint {
             strict: settings.strict,
             emit_empty: settings.emit_empty_headers,
             strip,
+            strip_query: settings.strip_query_parameters.clone(),
             removable,
             statuses: settings.status,
             simple_responses: settings.simple_responses,
@@ -78,12 +80,17 @@ impl Endpoint {
 
     /// A yes, for who takes it further.
     pub fn yes(&self, grant: Grant) -> Yes<'_> {
-        Yes::new(grant, &self.strip, &self.removable, self.emit_empty, (None, None))
+        self.put(grant, (None, None))
     }
 
     /// Puts a yes. The answer may name the event that was asked about, and the decision's id.
     pub fn grant(&self, grant: Grant, event: Option<&Event>, id: Option<&str>) -> Reply {
-        self.dialect.grant(Yes::new(grant, &self.strip, &self.removable, self.emit_empty, (event, id)))
+        self.dialect.grant(self.put(grant, (event, id)))
+    }
+
+    fn put<'y>(&'y self, grant: Grant, (event, id): (Option<&'y Event>, Option<&'y str>)) -> Yes<'y> {
+        let (strip, strip_query) = (&self.strip, &self.strip_query);
+        Yes { grant, strip, strip_query, removable: &self.removable, emit_empty: self.emit_empty, event, id }
     }
 
     /// Puts a no. Whatever an error handler has made of it, it is one: a status of a yes becomes 500 before

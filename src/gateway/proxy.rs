@@ -82,6 +82,18 @@ fn clean_query(query: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A query without the parameters of these names.
+pub fn without_parameters<'q>(query: &'q str, names: &[String]) -> Cow<'q, str> {
+    if names.is_empty() {
+        return Cow::Borrowed(query);
+    }
+    let stays = |pair: &&str| {
+        let name = decoded(pair.split_once('=').map_or(*pair, |(name, _)| name));
+        !names.iter().any(|strip| *strip.as_bytes() == *name)
+    };
+    Cow::Owned(query.split('&').filter(stays).collect::<Vec<_>>().join("&"))
+}
+
 fn decoded(text: &str) -> Vec<u8> {
     percent_decode_str(&text.replace('+', " ")).collect()
 }
@@ -143,5 +155,69 @@ impl Headers for Passing<'_> {
                 visit(name, value);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::headers::HeaderFields;
+
+    #[test]
+    fn a_query_has_what_everybody_reads_the_same() {
+        for (query, want) in [
+            ("", ""),
+            ("a=1&b=%2F&&c", "a=1&b=%2F&&c"),
+            ("x=1&y=%zz;q", "x=1"),
+            ("b=2&a=1+1;c=3&a=%41", "a=A&b=2"),
+            ("z&%", "z="),
+            ("a=%4", ""),
+        ] {
+            assert_eq!(clean_query(query), want, "{query}");
+        }
+    }
+
+    #[test]
+    fn named_parameters_do_not_go_on() {
+        let names = ["access_token".to_owned(), "a b".to_owned()];
+        for (query, want) in [
+            ("access_token=t&b=2", "b=2"),
+            ("b=2&access%5Ftoken=t&access_token", "b=2"),
+            ("a+b=1&a%20b=2&c=%2F", "c=%2F"),
+            ("Access_Token=t", "Access_Token=t"),
+        ] {
+            assert_eq!(without_parameters(query, &names), want, "{query}");
+        }
+        assert_eq!(without_parameters("a&&b", &[]), "a&&b");
+    }
+
+    #[test]
+    fn what_belongs_to_the_connection_or_is_said_by_strangers_is_for_nobody() {
+        let fields: HeaderFields = [
+            ("Connection", "close, X-Drop , cookie"),
+            ("X-Drop", "1"),
+            ("Cookie", "a=1"),
+            ("TE", "trailers"),
+            ("Proxy-Authorization", "Basic x"),
+            ("X-Forwarded-For", "192.0.2.1"),
+            ("X-Forwarded-Anything", "1"),
+            ("Forwarded", "for=192.0.2.1"),
+            ("X-Real-Ip", "192.0.2.1"),
+            ("Accept", "a"),
+            ("Accept", "b"),
+        ]
+        .into_iter()
+        .collect();
+        for (believed, is_listed, want) in [
+            (false, false, "x-real-ip accept accept"),
+            (false, true, "accept accept"),
+            (true, true, "x-forwarded-for x-forwarded-anything x-real-ip accept accept"),
+        ] {
+            let passing = Passing::new(&fields, believed, is_listed);
+            let mut names = Vec::new();
+            passing.all(&mut |name, _| names.push(name.to_owned()));
+            assert_eq!(names.join(" "), want, "{believed} {is_listed}");
+            assert_eq!((passing.first("X-Drop"), passing.first("ACCEPT")), (None, Some(&b"a"[..])));
+        }
     }
 }

@@ -23,7 +23,7 @@ use super::live::Snapshot;
 use super::reply::response;
 use super::worker::Worker;
 use super::{api, body, decisions};
-use crate::gateway::proxy::Passing;
+use crate::gateway::proxy::{Passing, without_parameters};
 use crate::gateway::{Asked, Source, Yes, is_end_to_end};
 use crate::pipeline::errors::json::error_body;
 use crate::pipeline::{Decision, Denial, Detail, Reply, cors};
@@ -279,9 +279,11 @@ impl Outgoing<'_, '_> {
     ) -> Option<RequestHead> {
         let forwarding = front.snapshot.config.serve.proxy.as_ref().map(|proxy| proxy.forwarding)?;
         let mut target = upstream.path(self.access, forwarding.keep_trailing_slash).ok()?;
-        if self.access.has_query() {
+        let query = without_parameters(self.access.query(), yes.strip_query);
+        // A question mark with nothing behind it stays, unless there was something.
+        if self.access.has_query() && (!query.is_empty() || self.access.query().is_empty()) {
             target.push('?');
-            target.push_str(self.access.query());
+            target.push_str(&query);
         }
         let client = front
             .request

@@ -62,7 +62,7 @@ static_resources:
 const CONFIG: &str = "
 serve:
   api: {host: 127.0.0.1, port: 0}
-  grpc: {host: 127.0.0.1, port: GRPC, trusted_proxies: [127.0.0.1], max_message_bytes: 40KiB, strict: true}
+  grpc: {host: 127.0.0.1, port: GRPC, trusted_proxies: [127.0.0.1], max_message_bytes: 40KiB, strict: true, strip_query_parameters: [token]}
 access_rules: {repositories: ['file://rules.yaml'], preflight: answer}
 authenticators: {anonymous: {enabled: true, config: {subject: guest}}, unauthorized: {enabled: true}}
 authorizers:
@@ -170,6 +170,9 @@ fn comes_true() -> Result<(), String> {
         wanted("all values arrive", seen.header("x-two") == Some("a,b"), &seen)?;
         wanted("the value is there", seen.header("x-one").is_some_and(|v| v != "root"), &seen)?;
         wanted("another rule's header is gone", seen.header("x-other").is_none(), &seen)?;
+        let (_, seen) = setup.ask(&request("/page?a=1&token=secret&b=2"))?;
+        let seen = seen.ok_or("the page with a token was not reached")?;
+        wanted("a token in the query is gone", seen.query == "a=1&b=2", &seen)?;
         let (_, seen) = setup.ask(&request("/other"))?;
         let seen = seen.ok_or("the other page was not reached")?;
         let client = seen.header("x-other").and_then(|client| client.parse::<std::net::IpAddr>().ok());

@@ -53,11 +53,15 @@ fn a_yes_says_who_is_calling_and_a_client_cannot() {
         rule("user", &sets("X-User", "{{ print .Subject }}")),
         rule("none", &sets("X-Part", "{{ with .Extra }}x{{ end }}")),
     ];
-    let (gate, envoy) = run(&format!("{TRUSTED}, strip_request_headers: [X-Group]"), &rules);
+    let (gate, envoy) = run(
+        &format!("{TRUSTED}, strip_request_headers: [X-Group], strip_query_parameters: [access_token]"),
+        &rules,
+    );
     let spoofed = [("x-user", "root"), ("x-part", "root"), ("x-group", "root")];
     let yes = envoy.check(get("http://app.test/user?a=1", &spoofed));
     assert_eq!(yes.headers(), ["x-user=guest", "x-group="]);
     assert_eq!(yes.ok().headers_to_remove, ["x-group", "x-part"]);
+    assert_eq!(yes.ok().query_parameters_to_remove, ["access_token"]);
     assert_eq!((yes.metadata("rule_id"), yes.metadata("subject")), (Some("user"), Some("guest")));
     assert_eq!(yes.metadata("outcome"), Some("granted"));
     let id = yes.metadata("decision_id").unwrap();

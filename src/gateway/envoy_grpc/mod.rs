@@ -68,6 +68,7 @@ impl Dialect for EnvoyGrpc {
             subject: yes.subject().to_owned(),
             outcome: "granted",
         };
+        let parameters = yes.strip_query;
         let Reply { status, headers, .. } = yes.into_reply();
         if status != 200 {
             // The whole answer to a preflight, for the browser: the upstream is not asked.
@@ -80,6 +81,9 @@ impl Dialect for EnvoyGrpc {
                 put(ok, 2, &headers);
                 for name in &removed {
                     ok.entry(5, name.as_str().as_bytes());
+                }
+                for name in parameters {
+                    ok.entry(8, name.as_bytes());
                 }
             });
             said.put(response);
