@@ -216,7 +216,10 @@ impl Setup {
     /// Runs `okctl doctor` as its upstream.
     pub fn doctor(&self, more: &[&str]) -> io::Result<Output> {
         let mut command = Command::new(written::okctl()?);
-        command.args(["doctor", "--url", &format!("http://{}", self.host()), "--gateway", self.example.name]);
+        command.args(["doctor", "--url", &format!("http://{}", self.host())]);
+        if self.example.name != PROXY {
+            command.args(["--gateway", self.example.name]);
+        }
         command.args(["-c", &format!("examples/{}/config.yaml", self.example.folder)]);
         command.args(["--listen", &format!("127.0.0.1:{}", self.upstream)]);
         command.args(["--api", &format!("http://127.0.0.1:{}", self.okgate_port)]);
