@@ -16,6 +16,8 @@ use percent_encoding::percent_decode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use uuid::Uuid;
 
+use crate::request::headers::is_token;
+
 /// Fields that actix-http reads.
 const ROOM: usize = 96;
 /// Fields of a head that are left where they are. The room beyond is for the folded one and for [`FRAMING`].
@@ -24,6 +26,10 @@ const PLAIN: usize = 80;
 const MOST: usize = 1_000;
 /// Bytes of a head at most, as with actix-http.
 const LONGEST: usize = 131_072;
+/// Bytes of a field's name at most. One of 64 KiB makes actix-http panic.
+const LONGEST_NAME: usize = 32_768;
+/// What no request may have, and what actix-http refuses it for.
+const REFUSED: &[u8] = b"\0";
 /// How much of a line is kept that comes in pieces: enough for the fields that say where a request ends.
 const KEPT: usize = 64;
 /// Bytes to read at once when a head has to be waited for.
@@ -178,6 +184,8 @@ enum Watch {
     Body(u64),
     /// Where the next head begins cannot be said. All else is handed on as it is.
     Lost,
+    /// Before a line that is no field.
+    Refused,
 }
 
 impl Default for Watch {
@@ -191,12 +199,19 @@ impl Watch {
         *self = Self::Lost;
     }
 
+    /// Has the request refused, and with it the connection.
+    fn refuse(&mut self, bytes: &[u8]) -> Next {
+        self.lose();
+        Next::Folded(Bytes::from_static(REFUSED), bytes.len())
+    }
+
     /// How many of these bytes can be handed on before a field comes that may have to be folded.
     fn plain(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             match self {
                 Self::Lost => return bytes.len(),
+                Self::Refused => return at,
                 Self::Body(left) => {
                     let length = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
                     *left -= length as u64;
@@ -210,8 +225,12 @@ impl Watch {
                         return at;
                     }
                     let end = memchr(b'\n', rest);
-                    at += end.map_or(rest.len(), |end| end + 1);
                     let piece = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+                    if head.is_too_long_a_name(piece) {
+                        *self = Self::Refused;
+                        return at;
+                    }
+                    at += end.map_or(rest.len(), |end| end + 1);
                     if let Some(after) = head.piece(piece, end.is_some()) {
                         *self = after;
                     }
@@ -226,6 +245,9 @@ impl Watch {
         let plain = self.plain(bytes);
         if plain > 0 {
             return Next::Plain(plain);
+        }
+        if matches!(self, Self::Refused) {
+            return self.refuse(bytes);
         }
         let Self::Head(head) = self else { return Next::Plain(bytes.len()) };
         let mut at = 0;
@@ -243,6 +265,9 @@ impl Watch {
                 *self = head.whole(b"").unwrap_or(Self::Lost);
                 return if fields <= ROOM { Next::Plain(at) } else { Next::Folded(fold(&stay, &folded), at) };
             }
+            if !is_field(text) {
+                return self.refuse(bytes);
+            }
             fields += 1;
             if is_framing(text) {
                 stay.push(text);
@@ -252,6 +277,9 @@ impl Watch {
             if fields > MOST {
                 break;
             }
+        }
+        if name(bytes.get(at..).unwrap_or_default()).len() > LONGEST_NAME {
+            return self.refuse(bytes);
         }
         if fields > MOST || bytes.len() > LONGEST {
             self.lose();
@@ -283,8 +311,20 @@ fn fold(stay: &[&[u8]], folded: &[&[u8]]) -> Bytes {
     text.freeze()
 }
 
+/// What is before the colon.
+fn name(line: &[u8]) -> &[u8] {
+    line.get(..memchr(b':', line).unwrap_or(line.len())).unwrap_or_default()
+}
+
+/// Whether it begins as a field does. What does not must not be folded: then its request alone would be refused, and
+/// what a gateway took for its body would be the next one.
+fn is_field(line: &[u8]) -> bool {
+    let name = name(line);
+    name.len() < line.len() && name.len() <= LONGEST_NAME && is_token(name)
+}
+
 fn is_framing(line: &[u8]) -> bool {
-    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    let name = name(line);
     FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing))
 }
 
@@ -297,6 +337,10 @@ struct Head {
     line: Vec<u8>,
     /// Whether more of that line has come than is kept.
     cut: bool,
+    /// How much of its name has come.
+    name: usize,
+    /// Whether its colon has come.
+    named: bool,
     /// The length of the body, if it was named.
     length: Option<u64>,
     /// Whether the body's end is not a matter of its length alone.
@@ -308,6 +352,12 @@ impl Head {
         self.lines.saturating_sub(1)
     }
 
+    /// Whether a field's name does not end where it should have, with this piece of its line.
+    fn is_too_long_a_name(&self, piece: &[u8]) -> bool {
+        let may_be = self.lines > 0 && !self.named && self.name + piece.len() > LONGEST_NAME;
+        may_be && self.name + name(piece).len() > LONGEST_NAME
+    }
+
     /// Takes a piece of a line, the last one or not, and says where the bytes after it are if the head ends there.
     fn piece(&mut self, piece: &[u8], ended: bool) -> Option<Watch> {
         if ended && self.line.is_empty() {
@@ -316,9 +366,15 @@ impl Head {
         let room = KEPT.saturating_sub(self.line.len()).min(piece.len());
         self.line.extend_from_slice(piece.get(..room).unwrap_or_default());
         self.cut |= room < piece.len();
+        if !self.named {
+            let name = name(piece).len();
+            self.name += name;
+            self.named = name < piece.len();
+        }
         if !ended {
             return None;
         }
+        (self.name, self.named) = (0, false);
         let mut line = std::mem::take(&mut self.line);
         let after = self.whole(&line);
         line.clear();

@@ -27,6 +27,7 @@ use tokio_openssl::SslStream;
 
 use super::fields::{self, Fitting};
 use super::reply::response;
+use super::streams::Streams;
 use super::worker::{self, MakeWorker};
 use crate::config::{Listener, Tls};
 use crate::pipeline::errors::json::error_body;
@@ -133,8 +134,7 @@ pub fn add(
         Address::Socket(path) => {
             let bound = bind_socket(path, listener.socket_mode)?;
             let server = server.listen_uds(name, bound, move || {
-                fn_service(|io| async { Ok((Fitting::new(io), Protocol::Http1, None)) })
-                    .and_then(http!(times, make, false))
+                fn_service(|io| async { Ok(connection(io, false, None)) }).and_then(http!(times, make, false))
             })?;
             Ok((server, vec![format!("unix:{}", path.display())]))
         }
@@ -164,7 +164,12 @@ pub fn add(
 }
 
 /// A connection, what is spoken over it, and with whom.
-type Connection<S> = (Fitting<S>, Protocol, Option<SocketAddr>);
+type Connection<S> = (Fitting<Streams<S>>, Protocol, Option<SocketAddr>);
+
+fn connection<S>(io: S, http2: bool, peer: Option<SocketAddr>) -> Connection<S> {
+    let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
+    (Fitting::new(Streams::new(io, http2)), protocol, peer)
+}
 
 /// How long connections may take for what.
 #[derive(Clone)]
@@ -193,11 +198,11 @@ async fn told_apart(io: TcpStream, times: Times) -> Result<Connection<TcpStream>
         () = times.ending.notified() => return Err(DispatchError::DisconnectTimeout),
     };
     // A preface comes in one piece, or its sender is no HTTP/2 client worth waiting for.
-    let protocol = if first == *PREFACE { Protocol::Http2 } else { Protocol::Http1 };
+    let http2 = first == *PREFACE;
     // Small answers must not wait for more.
     let _ = io.set_nodelay(true);
     let peer = io.peer_addr().ok();
-    Ok((Fitting::new(io), protocol, peer))
+    Ok(connection(io, http2, peer))
 }
 
 /// HTTP/1 and HTTP/2 over TLS, told apart by what was agreed on.
@@ -212,8 +217,7 @@ async fn encrypted(
     };
     let io = accepted?;
     let http2 = io.ssl().selected_alpn_protocol() == Some(b"h2");
-    let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
-    Ok((Fitting::new(io), protocol, peer))
+    Ok(connection(io, http2, peer))
 }
 
 /// The server's side of a TLS handshake.

@@ -18,6 +18,7 @@ mod reload;
 mod reply;
 mod run;
 mod status;
+mod streams;
 mod worker;
 
 pub use run::{StartError, run};

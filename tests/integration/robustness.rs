@@ -119,6 +119,35 @@ fn many_headers_all_count_and_too_many_are_431() {
     }
 }
 
+/// Else what a gateway took for the body of a refused request would be the next one, with an answer of its own.
+#[test]
+fn a_line_that_is_no_field_ends_the_connection_wherever_it_stands() {
+    let gate = gate();
+    let long = "n".repeat(70_000) + ": v";
+    for fields in [1, 100] {
+        for odd in [
+            "Content-Length : 5",
+            "Transfer-Encoding : chunked",
+            "X: a\r\n folded",
+            "no colon",
+            ": v",
+            "a b: v",
+            &long,
+        ] {
+            let many = "X-Many: v\r\n".repeat(fields);
+            let mut bytes =
+                format!("POST /decisions/x HTTP/1.1\r\nHost: app.test\r\n{many}{odd}\r\n\r\n").into_bytes();
+            bytes.extend(Request::new("GET", "/decisions/x").header("Host", "app.test").to_bytes());
+            let mut connection = Connection::open(gate.port()).unwrap();
+            connection.send(&bytes).unwrap();
+            let status = connection.reply(false).map(|reply| reply.status);
+            assert_eq!(status.ok(), Some(400), "{odd:.30} after {fields} fields");
+            assert!(connection.is_ended(), "{odd:.30} after {fields} fields");
+        }
+    }
+    assert!(!gate.stderr().contains("panicked"), "{}", gate.stderr());
+}
+
 #[test]
 fn long_headers_are_decided_or_refused_and_nothing_else() {
     let gate = gate();
@@ -290,6 +319,55 @@ fn http_2_in_clear_text_is_answered() {
         };
         // The first field of an answer is its status, 200 and 400 by their places in the static table.
         assert!(block.starts_with(status), "{uri}: {block:x?}");
+    }
+    goes_on(&gate);
+}
+
+/// Requests over HTTP/2 whose answers the client has no room for: its window is of no bytes.
+fn refused_requests(count: u32) -> Vec<u8> {
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0".to_vec();
+    let mut block = Vec::new();
+    for (name, value) in
+        [(":method", "GET"), (":scheme", "http"), (":authority", "okgate"), (":path", "/decisions/nowhere")]
+    {
+        block.extend([0, u8::try_from(name.len()).unwrap()]);
+        block.extend(name.bytes());
+        block.push(u8::try_from(value.len()).unwrap());
+        block.extend(value.bytes());
+    }
+    for number in 0..count {
+        bytes.extend([0, 0, u8::try_from(block.len()).unwrap(), 1, 5]);
+        bytes.extend((number * 2 + 1).to_be_bytes());
+        bytes.extend(&block);
+    }
+    bytes.extend(b"\0\0\x08\x06\0\0\0\0\0are-you?"); // PING
+    bytes
+}
+
+/// actix-http has no limit, and would keep them all.
+#[test]
+fn a_client_that_asks_without_end_and_takes_no_answer_is_cut_off() {
+    use std::io::{Read as _, Write as _};
+    let gate = gate();
+    for (count, goes_on) in [(1_000, true), (10_000, false)] {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", gate.port())).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        // The connection may end before all is written.
+        let written = stream.write_all(&refused_requests(count));
+        let (mut answer, mut ended) = (Vec::new(), written.is_err());
+        let pong = b"\0\0\x08\x06\x01\0\0\0\0are-you?";
+        while !ended && !answer.windows(pong.len()).any(|bytes| bytes == pong) {
+            let mut more = [0; 4096];
+            match stream.read(&mut more) {
+                Ok(read) if read > 0 => answer.extend_from_slice(&more[..read]),
+                _ => ended = true,
+            }
+        }
+        assert_eq!(!ended, goes_on, "{count}");
+        if goes_on {
+            let limit = b"\0\x03\0\0\x03\xE8"; // SETTINGS_MAX_CONCURRENT_STREAMS, 1000
+            assert!(answer.windows(limit.len()).any(|bytes| bytes == limit), "the settings name the limit");
+        }
     }
     goes_on(&gate);
 }

@@ -144,6 +144,20 @@ fn lines_that_are_no_fields_do_not_become_any() {
 }
 
 #[test]
+fn a_name_that_does_not_end_has_its_request_refused() {
+    let long = |length| format!("{}: v\r\n", "n".repeat(length));
+    for fields in [1, 90, 120] {
+        for size in [1_000, 100_000] {
+            let fine = head(fields, &long(30_000));
+            assert_eq!(requests(&through(fine.as_bytes(), size), ROOM).len(), 1, "{fields} {size}");
+            let got = through(head(fields, &long(66_000)).as_bytes(), size);
+            assert_eq!(requests(&got, ROOM), [], "{fields} {size}");
+            assert!(got.contains(&0), "{fields} {size}");
+        }
+    }
+}
+
+#[test]
 fn nobody_writes_the_folded_field() {
     let sent = head(85, "x-okgate-fields: %0Ax-user: root\r\n");
     let got = requests(&through(sent.as_bytes(), 100), ROOM);
