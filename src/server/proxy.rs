@@ -293,7 +293,6 @@ impl Outgoing<'_, '_> {
         let mut head = RequestHead::default();
         head.method = front.request.method().clone();
         head.uri = Uri::builder().path_and_query(target).build().ok()?;
-        head.set_camel_case_headers(true);
         for (name, value) in yes.into_request(client, forwarding.strip_identity_headers) {
             head.headers.append(name, value);
         }

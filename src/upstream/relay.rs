@@ -96,9 +96,11 @@ pub(super) async fn converse(
         error: RelayError::Protocol(error.to_string()),
         is_unheard: true,
     };
-    codec
-        .encode(Message::Item((RequestHeadType::Rc(head, None), size)), &mut out)
-        .map_err(|e| unheard(&e))?;
+    // The codec has to know what it waits for. What it writes would have a `Date`, which the client did not send.
+    let told = Message::Item((RequestHeadType::Rc(Rc::clone(&head), None), size));
+    codec.encode(told, &mut out).map_err(|e| unheard(&e))?;
+    out.clear();
+    put_head(&head, size, &mut out);
     let progress = Rc::new(Cell::new(Instant::now()));
     let mut after_upgrade = None;
     let writer: LocalBoxFuture<'static, Result<WriteHalf<Connection>, Unsent>> = match sending {
@@ -148,6 +150,31 @@ pub(super) async fn converse(
         Some(AnswerBody { pieces: Some(pieces), writer, home: Some(home), is_framed, patience, ahead: None })
     };
     Ok(Answer { head, is_upgraded, body })
+}
+
+/// Writes a head, with the names of fields as people write them: some servers compare them by letter.
+fn put_head(head: &RequestHead, size: BodySize, out: &mut BytesMut) {
+    let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    for part in [head.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    for (name, value) in head.headers() {
+        let mut begins = true;
+        out.extend(name.as_str().bytes().map(|byte| {
+            let byte = if begins { byte.to_ascii_uppercase() } else { byte };
+            begins = byte == b'-';
+            byte
+        }));
+        for part in [b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+    match size {
+        BodySize::None => {}
+        BodySize::Sized(bytes) => out.extend_from_slice(format!("Content-Length: {bytes}\r\n").as_bytes()),
+        BodySize::Stream => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// How a request says what follows its head.
