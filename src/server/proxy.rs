@@ -5,6 +5,8 @@
 
 mod sniff;
 
+use std::cell::Cell;
+
 use actix_http::body::{BodyStream, BoxBody, SizedStream};
 use actix_http::{ConnectionType, RequestHead, ResponseHead, Version};
 use actix_web::dev::Payload;
@@ -55,19 +57,22 @@ pub async fn serve(
     let body = body.map(|body| body.keeping(KEPT));
     let max_header_bytes =
         snapshot.config.serve.proxy.as_ref().map_or(usize::MAX, |proxy| proxy.listener.max_header_bytes);
+    let mut is_sent = false;
     let mut answer = if api::head_bytes(request) > max_header_bytes {
         replied(request, error_body(431, "The head of the request is too long", None, None))
     } else if cors.enabled() && cors::announced(request.method().as_str(), &headers).is_some() {
         replied(request, Reply { status: 204, headers: cors.preflight(&headers).0, body: Bytes::new() })
     } else {
-        let front = Front { request, snapshot: &snapshot, worker, pool, tls };
+        let front = Front { request, snapshot: &snapshot, worker, pool, tls, is_sent: Cell::new(false) };
         let mut answer = front.answer(protocol, payload, body.as_ref()).await;
+        is_sent = front.is_sent.get();
         if cors.enabled() {
             add_cors(cors, &headers, answer.headers_mut());
         }
         answer
     };
-    if let Some(body) = &body {
+    // What goes on to an upstream is the upstream's, also while it answers.
+    if let Some(body) = body.as_ref().filter(|_| !is_sent) {
         body::discard(request, body).await;
     }
     if matches!(protocol, Protocol::Unclear | Protocol::Unasked) {
@@ -127,6 +132,8 @@ struct Front<'f> {
     worker: &'f Worker,
     pool: &'f Pool,
     tls: bool,
+    /// Whether the request's body is on its way to an upstream.
+    is_sent: Cell<bool>,
 }
 
 impl Front<'_> {
@@ -240,6 +247,7 @@ impl Front<'_> {
             },
             (_, _, None) => Sending::Nothing,
         };
+        self.is_sent.set(true);
         let limits = self.limits();
         let to = Destination {
             origin: &upstream.origin,
