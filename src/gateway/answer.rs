@@ -34,7 +34,7 @@ pub struct Yes<'y> {
     removable: &'y [HeaderName],
     emit_empty: bool,
     /// What was asked, where the answer names it.
-    pub event: Option<&'y Event>,
+    pub event: Option<&'y Event<'y>>,
     /// The decision's id, where the answer names it.
     pub id: Option<&'y str>,
 }
@@ -45,7 +45,7 @@ impl<'y> Yes<'y> {
         strip: &'y [HeaderName],
         removable: &'y [HeaderName],
         emit_empty: bool,
-        (event, id): (Option<&'y Event>, Option<&'y str>),
+        (event, id): (Option<&'y Event<'y>>, Option<&'y str>),
     ) -> Self {
         Self { grant, strip, removable, emit_empty, event, id }
     }
@@ -107,7 +107,7 @@ pub struct No<'n> {
     /// The status that is configured for the denial, where an error handler did not choose another one.
     pub status: Option<u16>,
     /// What was asked, where the answer names it.
-    pub event: Option<&'n Event>,
+    pub event: Option<&'n Event<'n>>,
     /// The decision's id, where the answer names it.
     pub id: Option<&'n str>,
 }

@@ -70,13 +70,13 @@ impl Endpoint {
     }
 
     /// Puts a yes. The answer may name the event that was asked about, and the decision's id.
-    pub fn grant(&self, grant: Grant, event: Option<&Event>, id: Option<&str>) -> Reply {
+    pub fn grant(&self, grant: Grant, event: Option<&Event<'_>>, id: Option<&str>) -> Reply {
         self.dialect.grant(Yes::new(grant, &self.strip, &self.removable, self.emit_empty, (event, id)))
     }
 
     /// Puts a no. Whatever an error handler has made of it, it is one: a status of a yes becomes 500 before
     /// the dialect sees it.
-    pub fn refuse(&self, refusal: Refusal, event: Option<&Event>, id: Option<&str>) -> Reply {
+    pub fn refuse(&self, refusal: Refusal, event: Option<&Event<'_>>, id: Option<&str>) -> Reply {
         let Refusal { denial, mut reply, .. } = refusal;
         if !(300..600).contains(&reply.status) {
             reply.status = 500;
