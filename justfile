@@ -14,9 +14,9 @@ lint:
 bench:
     cargo bench
 
-# The tables of docs/PERFORMANCE.md.
-performance:
-    cargo bench --bench figures
+# The tables of docs/PERFORMANCE.md; `just performance wire` prints one of them.
+performance *PARTS:
+    cargo bench --bench figures -- {{PARTS}}
 
 # That the fuzz targets compile; `fuzz/README.md` says how to run them.
 fuzz-check:

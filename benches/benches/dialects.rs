@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use okgate::gateway::DIALECTS;
 use okgate_benches::cases::CASES;
-use okgate_benches::{Setting, check, question};
+use okgate_benches::{Setting, check, event, question};
 
 fn dialects(c: &mut Criterion) {
     let [min, ..] = &CASES;
@@ -17,9 +18,16 @@ fn dialects(c: &mut Criterion) {
         .measurement_time(Duration::from_millis(600));
     for (what, url) in [("yes", "https://app.example.com/x/1"), ("no", "https://app.example.com/y")] {
         let question = question(url, &[("x-original-method", "GET"), ("x-original-url", url)]);
-        for dialect in DIALECTS {
-            group.bench_function(BenchmarkId::new(what, dialect.id()), |b| {
-                b.iter(|| scene.decide_as(*dialect, &question));
+        for dialect in DIALECTS.iter().map(|dialect| dialect.id()).filter(|dialect| *dialect != "aws_lambda")
+        {
+            group.bench_function(BenchmarkId::new(what, dialect), |b| {
+                b.iter(|| scene.decide_as(dialect, &question));
+            });
+        }
+        for (format, event) in [("1.0", event::rest(url)), ("2.0", event::http(url))] {
+            let event = Bytes::from(event);
+            group.bench_function(BenchmarkId::new(what, format!("aws_lambda {format}")), |b| {
+                b.iter(|| scene.authorize(&event));
             });
         }
         let message = check(url);

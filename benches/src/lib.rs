@@ -9,23 +9,26 @@
 )]
 
 pub mod cases;
+pub mod event;
 pub mod shapes;
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
+use actix_web::rt::Runtime;
 use actix_web::test::TestRequest;
 use bytes::Bytes;
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, stream};
 use okgate::config::{self, Answering, Sources};
-use okgate::gateway::{DIALECTS, Dialect, Endpoint};
+use okgate::gateway::{DIALECTS, Endpoint};
 use okgate::keys::KeySet;
 use okgate::keys::generate::NewKey;
 use okgate::matcher::Strategy;
 use okgate::pipeline::{Context, Reply, Shared};
-use okgate::request::body::BodyRoom;
+use okgate::request::body::{Body, BodyRoom};
 use okgate::rule::Repository;
 use okgate::server::live::Snapshot;
 use okgate::server::{decisions, grpc};
@@ -147,8 +150,13 @@ pub struct Scene {
     context: Context,
     /// One in each dialect, Oathkeeper's first.
     endpoints: Vec<Endpoint>,
+    /// What the event of API Gateway comes with.
+    post: HttpRequest,
+    room: BodyRoom,
     repository: Repository,
     files: Files,
+    /// Bodies may be waited for, and what waits has to be somewhere.
+    runtime: Runtime,
 }
 
 impl Scene {
@@ -166,8 +174,11 @@ impl Scene {
                 .iter()
                 .map(|dialect| Endpoint::new("/", *dialect, &Answering::default(), &[]))
                 .collect(),
+            post: TestRequest::post().uri("/aws_lambda").to_http_request(),
+            room: BodyRoom::default(),
             repository,
             files,
+            runtime: Runtime::new().expect("there is room for a runtime"),
         }
     }
 
@@ -183,35 +194,48 @@ impl Scene {
 
     /// Decides on a question in Oathkeeper's dialect, and gives the answer before it is put on the wire.
     pub fn decide(&self, question: &HttpRequest) -> Reply {
-        self.decide_at(self.endpoints.first(), question)
+        self.decide_at("oathkeeper", question, None)
     }
 
-    /// Decides on a question in a dialect.
-    pub fn decide_as(&self, dialect: &dyn Dialect, question: &HttpRequest) -> Reply {
-        self.decide_at(self.endpoints.iter().find(|e| e.dialect.id() == dialect.id()), question)
+    /// Decides on a question in a dialect, by its id.
+    pub fn decide_as(&self, dialect: &str, question: &HttpRequest) -> Reply {
+        self.decide_at(dialect, question, None)
+    }
+
+    /// Decides on an event of API Gateway.
+    pub fn authorize(&self, event: &Bytes) -> Reply {
+        let _inside = self.runtime.tokio_runtime().enter();
+        let whole = stream::iter([Ok::<_, Infallible>(event.clone())]);
+        let body = Body::new(whole, Some(event.len() as u64), &self.room);
+        self.decide_at("aws_lambda", &self.post, Some(&body))
     }
 
     /// Decides on a `CheckRequest`, as Envoy asks over gRPC.
     pub fn check(&self, message: &Bytes) -> Reply {
-        let room = BodyRoom::default();
-        grpc::decide(message, None, None, &self.snapshot, &self.context, &room)
+        grpc::decide(message, None, None, &self.snapshot, &self.context, &self.room)
             .now_or_never()
             .expect("no handler waits")
             .expect("it is a question")
     }
 
-    fn decide_at(&self, endpoint: Option<&Endpoint>, question: &HttpRequest) -> Reply {
+    fn decide_at(&self, dialect: &str, question: &HttpRequest, body: Option<&Body>) -> Reply {
+        let endpoint = self.endpoints.iter().find(|endpoint| endpoint.dialect.id() == dialect);
         let endpoint = endpoint.expect("there is one for each dialect");
-        decisions::decide(question, None, ("", false), endpoint, &self.snapshot, &self.context)
+        decisions::decide(question, body, ("", false), endpoint, &self.snapshot, &self.context)
             .now_or_never()
             .expect("no handler waits")
     }
 }
 
+/// Host and path of an `https` URL.
+pub fn split(url: &str) -> (&str, &str) {
+    let rest = url.strip_prefix("https://").unwrap_or(url);
+    rest.find('/').map_or((rest, "/"), |at| rest.split_at(at))
+}
+
 /// What a gateway asks about `GET` of an `https` URL.
 pub fn question(url: &str, headers: &[(&str, &str)]) -> HttpRequest {
-    let rest = url.strip_prefix("https://").unwrap_or(url);
-    let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    let (host, path) = split(url);
     let forwarded = [
         ("x-forwarded-method", "GET"),
         ("x-forwarded-proto", "https"),
@@ -234,8 +258,7 @@ pub fn check(url: &str) -> Bytes {
         let [low, high] = [length & 0x7f | 0x80, length >> 7].map(|part| part.to_le_bytes()[0]);
         [&[number << 3 | 2, low, high], content].concat()
     }
-    let rest = url.strip_prefix("https://").unwrap_or(url);
-    let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    let (host, path) = split(url);
     let header =
         |name: &str, value: &str| field(3, &[field(1, name.as_bytes()), field(2, value.as_bytes())].concat());
     let http = [

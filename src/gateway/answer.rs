@@ -52,7 +52,7 @@ pub struct Yes<'y> {
     pub(super) removable: &'y [HeaderName],
     pub(super) emit_empty: bool,
     /// What was asked, where the answer names it.
-    pub event: Option<&'y Event>,
+    pub event: Option<&'y Event<'y>>,
     /// The decision's id, where the answer names it.
     pub id: Option<&'y str>,
 }
@@ -143,7 +143,7 @@ pub struct No<'n> {
     /// The status that is configured for the denial, where an error handler did not choose another one.
     pub status: Option<u16>,
     /// What was asked, where the answer names it.
-    pub event: Option<&'n Event>,
+    pub event: Option<&'n Event<'n>>,
     /// The decision's id, where the answer names it.
     pub id: Option<&'n str>,
 }

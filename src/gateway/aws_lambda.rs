@@ -8,19 +8,26 @@
 //! that a function can raise `Unauthorized` for 401 and an error for 5xx.
 
 mod event;
+mod fields;
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CONTENT_TYPE, LOCATION};
-use serde_json::{Map, Value, json};
+use smallvec::SmallVec;
 
 pub use self::event::Event;
+pub use self::fields::EventHeaders;
 use super::{Asked, Dialect, No, Understood, Yes, x_forwarded};
 use crate::pipeline::{Detail, Reply};
 use crate::request::body::SHORT;
 
 /// API Gateway takes 10 KB of headers; an event has them twice.
 const LONGEST_EVENT: usize = SHORT;
+
+/// Most answers find room in so many bytes.
+const ROOM: usize = 512;
 
 /// See the module.
 pub struct AwsLambda;
@@ -43,66 +50,80 @@ impl Dialect for AwsLambda {
         let Some(event) = yes.event else {
             return Reply { status: 500, headers: Vec::new(), body: Bytes::new() };
         };
-        let principal = if yes.subject().is_empty() { "anonymous" } else { yes.subject() }.to_owned();
-        let mut context = Map::new();
-        for (name, value) in &yes.into_reply().headers {
-            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-            match context.entry(key(name.as_str())) {
-                serde_json::map::Entry::Vacant(entry) => {
-                    entry.insert(value.into());
-                }
-                serde_json::map::Entry::Occupied(mut entry) => {
-                    let joined = format!("{},{value}", entry.get().as_str().unwrap_or_default());
-                    entry.insert(joined.into());
-                }
+        let principal = match yes.subject() {
+            "" => Cow::Borrowed("anonymous"),
+            subject => Cow::Owned(subject.to_owned()),
+        };
+        let headers = yes.into_reply().headers;
+        let mut context = Context::new();
+        for (name, value) in &headers {
+            let (key, value) = (key(name.as_str()), String::from_utf8_lossy(value.as_bytes()));
+            match context.iter_mut().find(|(before, _)| *before == key) {
+                Some((_, values)) => *values.to_mut() += &format!(",{value}"),
+                None => context.push((key, value)),
             }
         }
         put(200, event, true, &principal, &context)
     }
 
     fn refuse(&self, no: No<'_>) -> Reply {
-        let status = match no.status.unwrap_or(no.reply.status) {
+        let said = no.status.unwrap_or(no.reply.status);
+        let status = match said {
             300..=399 => 401,
             status => status,
         };
-        let mut context = Map::new();
-        context.insert("status".to_owned(), no.status.unwrap_or(no.reply.status).to_string().into());
-        context.insert("reason".to_owned(), no.denial.outcome().into());
+        let mut context = Context::new();
+        context.push(("status".into(), said.to_string().into()));
+        context.push(("reason".into(), no.denial.outcome().into()));
         if let Some(location) = no.header(&LOCATION) {
-            let location = String::from_utf8_lossy(location.as_bytes());
-            context.insert("location".to_owned(), location.into());
+            context.push(("location".into(), String::from_utf8_lossy(location.as_bytes())));
         }
-        match no.event {
-            Some(event) => put(status, event, false, "anonymous", &context),
-            None => put(status, &Event::unread(), false, "anonymous", &context),
-        }
+        put(status, no.event.unwrap_or(&Event::UNREAD), false, "anonymous", &context)
     }
 }
 
+/// What the function's answer tells the integration and the log of API Gateway.
+type Context<'a> = SmallVec<[(Cow<'a, str>, Cow<'a, str>); 4]>;
+
 /// `X-User` as `x_user`: a hyphen cannot be in `$context.authorizer.x_user`.
-fn key(name: &str) -> String {
-    name.replace('-', "_")
+fn key(name: &str) -> Cow<'_, str> {
+    if name.contains('-') { Cow::Owned(name.replace('-', "_")) } else { Cow::Borrowed(name) }
 }
 
-fn put(status: u16, event: &Event, allowed: bool, principal: &str, context: &Map<String, Value>) -> Reply {
-    let body = if event.simple {
-        json!({"isAuthorized": allowed, "context": context})
+fn put(status: u16, event: &Event<'_>, allowed: bool, principal: &str, context: &Context<'_>) -> Reply {
+    let mut body = Vec::with_capacity(ROOM);
+    if event.simple {
+        body.extend_from_slice(br#"{"isAuthorized":"#);
+        body.extend_from_slice(if allowed { b"true" } else { b"false" });
     } else {
-        json!({
-            "principalId": principal,
-            "policyDocument": {
-                "Version": "2012-10-17",
-                "Statement": [{
-                    "Action": "execute-api:Invoke",
-                    "Effect": if allowed { "Allow" } else { "Deny" },
-                    "Resource": event.resource,
-                }],
-            },
-            "context": context,
-        })
-    };
+        body.extend_from_slice(br#"{"principalId":"#);
+        quote(&mut body, principal);
+        body.extend_from_slice(
+            br#","policyDocument":{"Version":"2012-10-17","Statement":[{"Action":"execute-api:Invoke","Effect":"#,
+        );
+        body.extend_from_slice(if allowed { br#""Allow""# } else { br#""Deny""# });
+        body.extend_from_slice(br#","Resource":"#);
+        quote(&mut body, &event.resource);
+        body.extend_from_slice(b"}]}");
+    }
+    body.extend_from_slice(br#","context":{"#);
+    for (index, (key, value)) in context.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        quote(&mut body, key);
+        body.push(b':');
+        quote(&mut body, value);
+    }
+    body.extend_from_slice(b"}}");
     let json = HeaderValue::from_static("application/json");
-    Reply { status, headers: vec![(CONTENT_TYPE, json)], body: Bytes::from(body.to_string()) }
+    Reply { status, headers: vec![(CONTENT_TYPE, json)], body: Bytes::from(body) }
+}
+
+/// A text in JSON.
+fn quote(json: &mut Vec<u8>, text: &str) {
+    // Writing a text to memory cannot fail.
+    let _ = serde_json::to_writer(json, text);
 }
 
 #[cfg(test)]

@@ -84,18 +84,18 @@ impl Endpoint {
     }
 
     /// Puts a yes. The answer may name the event that was asked about, and the decision's id.
-    pub fn grant(&self, grant: Grant, event: Option<&Event>, id: Option<&str>) -> Reply {
+    pub fn grant(&self, grant: Grant, event: Option<&Event<'_>>, id: Option<&str>) -> Reply {
         self.dialect.grant(self.put(grant, (event, id)))
     }
 
-    fn put<'y>(&'y self, grant: Grant, (event, id): (Option<&'y Event>, Option<&'y str>)) -> Yes<'y> {
+    fn put<'y>(&'y self, grant: Grant, (event, id): (Option<&'y Event<'y>>, Option<&'y str>)) -> Yes<'y> {
         let (strip, strip_query) = (&self.strip, &self.strip_query);
         Yes { grant, strip, strip_query, removable: &self.removable, emit_empty: self.emit_empty, event, id }
     }
 
     /// Puts a no. Whatever an error handler has made of it, it is one: a status of a yes becomes 500 before
     /// the dialect sees it.
-    pub fn refuse(&self, refusal: Refusal, event: Option<&Event>, id: Option<&str>) -> Reply {
+    pub fn refuse(&self, refusal: Refusal, event: Option<&Event<'_>>, id: Option<&str>) -> Reply {
         let Refusal { denial, mut reply, .. } = refusal;
         if !(300..600).contains(&reply.status) {
             reply.status = 500;

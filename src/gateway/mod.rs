@@ -26,12 +26,11 @@ use std::net::IpAddr;
 
 pub(crate) use self::answer::is_end_to_end;
 pub use self::answer::{No, Yes};
-pub use self::aws_lambda::Event;
+pub use self::aws_lambda::{Event, EventHeaders};
 pub use self::endpoint::Endpoint;
 pub use self::statuses::Statuses;
 pub use self::trust::{Source, Trust};
 use crate::pipeline::{Detail, Reply};
-use crate::request::headers::HeaderFields;
 use crate::request::{Headers, Parts};
 
 /// A gateway's question as it came over the wire.
@@ -87,9 +86,9 @@ pub struct Understood<'r> {
     /// The client's request.
     pub parts: Parts<'r>,
     /// The client's header fields, where they are not those of the question.
-    pub headers: Option<HeaderFields>,
+    pub headers: Option<EventHeaders<'r>>,
     /// What the answer has to name again.
-    pub event: Option<Event>,
+    pub event: Option<Event<'r>>,
 }
 
 impl<'r> From<Parts<'r>> for Understood<'r> {

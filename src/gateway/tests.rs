@@ -10,6 +10,7 @@ use crate::config::Answering;
 use crate::pipeline::errors::json::error_body;
 use crate::pipeline::trial::{Ask, Trial, run};
 use crate::pipeline::{Denial, Refusal};
+use crate::request::headers::HeaderFields;
 
 fn denials() -> Vec<Denial> {
     let why = Detail::id("test");
@@ -302,7 +303,7 @@ fn granted(id: &str, settings: &Answering, rule: &Value, identity: &[&'static st
     let decision = run(trial.ask(&Ask { target: "/a", ..Ask::default() }));
     let identity: Vec<HeaderName> = identity.iter().map(|name| HeaderName::from_static(name)).collect();
     let endpoint = Endpoint::new("/auth", dialect(id).unwrap(), settings, &identity);
-    let event = Event { resource: "arn".to_owned(), simple: true };
+    let event = Event { resource: "arn".into(), simple: true };
     endpoint.grant(decision.outcome.unwrap(), Some(&event), None)
 }
 

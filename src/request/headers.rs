@@ -58,5 +58,9 @@ impl Headers for HeaderFields {
 
 /// Whether a text is a token (RFC 9110 section 5.6.2): the name of a header, a cookie or a media type.
 pub fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+    let is_token = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+    };
+    !text.is_empty() && text.iter().all(is_token)
 }

@@ -130,7 +130,7 @@ async fn question(endpoint: &Endpoint, body: Option<&Body>) -> Option<Bytes> {
 pub(super) fn refuse_unread(
     mut parts: Parts<'_>,
     denial: Denial,
-    event: Option<&Event>,
+    event: Option<&Event<'_>>,
     asked: &Asked<'_>,
     endpoint: &Endpoint,
     snapshot: &Snapshot,
@@ -145,7 +145,7 @@ pub(super) fn refuse_unread(
     put(decision, event, asked, endpoint)
 }
 
-fn put(decision: Decision, event: Option<&Event>, asked: &Asked<'_>, endpoint: &Endpoint) -> Reply {
+fn put(decision: Decision, event: Option<&Event<'_>>, asked: &Asked<'_>, endpoint: &Endpoint) -> Reply {
     match decision.outcome {
         Ok(grant) => endpoint.grant(grant, event, asked.id),
         Err(refusal) => endpoint.refuse(refusal, event, asked.id),

@@ -1,82 +1,84 @@
-//! Events of API Gateway, and the request that one tells of.
+//! Events of API Gateway, and the request that one tells of. What can be is left where it lies in the question.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
+use memchr::memchr3;
 use serde::Deserialize;
-use serde_json::Value;
 use url::form_urlencoded;
 
+use super::fields::{EventHeaders, Members, Text, Texts, Textual};
 use crate::gateway::{Asked, Understood};
-use crate::request::headers::{HeaderFields, is_token};
-use crate::request::{Client, Origin, Part, Parts};
+use crate::request::headers::is_token;
+use crate::request::{Client, Headers as _, Origin, Part, Parts};
 
 /// What of an event the answer names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct Event<'e> {
     /// The ARN of the method or route that was called.
-    pub resource: String,
+    pub resource: Cow<'e, str>,
     /// Whether a simple response is understood: format 2.0.
     pub simple: bool,
 }
 
-impl Event {
+impl Event<'_> {
     /// What stands for an event that could not be read: a no to everything.
-    pub(super) fn unread() -> Self {
-        Self { resource: "*".to_owned(), simple: false }
-    }
+    pub(super) const UNREAD: Self = Self { resource: Cow::Borrowed("*"), simple: false };
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
-struct Written {
-    version: String,
+struct Written<'e> {
+    #[serde(borrow)]
+    version: Text<'e>,
     #[serde(rename = "type")]
-    kind: String,
-    method_arn: String,
-    route_arn: String,
-    authorization_token: Option<String>,
-    http_method: String,
-    path: String,
-    raw_path: String,
-    raw_query_string: String,
-    cookies: Vec<String>,
-    headers: Option<BTreeMap<String, Value>>,
-    multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
-    query_string_parameters: Option<BTreeMap<String, Value>>,
-    multi_value_query_string_parameters: Option<BTreeMap<String, Vec<String>>>,
-    request_context: RequestContext,
+    kind: Text<'e>,
+    method_arn: Text<'e>,
+    route_arn: Text<'e>,
+    authorization_token: Option<Text<'e>>,
+    http_method: Text<'e>,
+    path: Text<'e>,
+    raw_path: Text<'e>,
+    raw_query_string: Text<'e>,
+    cookies: Vec<Text<'e>>,
+    headers: Option<Members<'e, Textual<'e>>>,
+    multi_value_headers: Option<Members<'e, Texts<'e>>>,
+    query_string_parameters: Option<Members<'e, Textual<'e>>>,
+    multi_value_query_string_parameters: Option<Members<'e, Texts<'e>>>,
+    request_context: RequestContext<'e>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct RequestContext {
-    domain_name: Option<String>,
-    identity: Identity,
-    http: Http,
+struct RequestContext<'e> {
+    #[serde(borrow)]
+    domain_name: Option<Text<'e>>,
+    identity: Identity<'e>,
+    http: Http<'e>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Identity {
-    source_ip: Option<String>,
+struct Identity<'e> {
+    #[serde(borrow)]
+    source_ip: Option<Text<'e>>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Http {
-    method: String,
-    source_ip: Option<String>,
+struct Http<'e> {
+    #[serde(borrow)]
+    method: Text<'e>,
+    source_ip: Option<Text<'e>>,
 }
 
 /// Reads the event in the body of a question.
 pub(super) fn read<'r>(asked: &Asked<'r>) -> Result<Understood<'r>, String> {
-    let event: Written = serde_json::from_slice(asked.body).map_err(|error| {
+    let text = std::str::from_utf8(asked.body).map_err(|_| "the event is not UTF-8".to_owned())?;
+    let event: Written<'r> = serde_json::from_str(text).map_err(|error| {
         // What serde says may repeat a credential.
         format!("the event is not readable: line {}, column {}", error.line(), error.column())
     })?;
-    match (event.kind.as_str(), event.version.as_str()) {
+    match (&*event.kind, &*event.version) {
         ("TOKEN", _) => token(asked, event),
         ("REQUEST", "2.0") => request_2(asked, event),
         ("REQUEST", _) => request_1(asked, event),
@@ -85,7 +87,7 @@ pub(super) fn read<'r>(asked: &Asked<'r>) -> Result<Understood<'r>, String> {
 }
 
 /// Method and path are in the ARN: `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/PATH`.
-fn token<'r>(asked: &Asked<'r>, event: Written) -> Result<Understood<'r>, String> {
+fn token<'r>(asked: &Asked<'r>, event: Written<'r>) -> Result<Understood<'r>, String> {
     let strange = || "`methodArn` is none of an API's method".to_owned();
     let mut arn = event.method_arn.splitn(6, ':');
     let (Some("arn"), Some(partition), Some("execute-api"), Some(region), Some(_), Some(rest)) =
@@ -99,80 +101,87 @@ fn token<'r>(asked: &Asked<'r>, event: Written) -> Result<Understood<'r>, String
     };
     let path = format!("/{}", steps.next().unwrap_or_default());
     let china = if partition == "aws-cn" { ".cn" } else { "" };
-    let mut headers = HeaderFields::default();
-    headers.push("authorization", event.authorization_token.unwrap_or_default());
+    let mut headers = EventHeaders::default();
+    headers.push("authorization", event.authorization_token.unwrap_or_default().0);
     let request = Request {
-        method: method.to_owned(),
-        host: format!("{api}.execute-api.{region}.amazonaws.com{china}"),
-        path,
+        method: method.to_owned().into(),
+        host: format!("{api}.execute-api.{region}.amazonaws.com{china}").into(),
+        path: path.into(),
         query: None,
         source: None,
     };
-    request.understood(asked, headers, Event { resource: event.method_arn, simple: false })
+    request.understood(asked, headers, Event { resource: event.method_arn.0, simple: false })
 }
 
-fn request_1<'r>(asked: &Asked<'r>, event: Written) -> Result<Understood<'r>, String> {
-    let mut headers = HeaderFields::default();
-    match &event.multi_value_headers {
+fn request_1<'r>(asked: &Asked<'r>, event: Written<'r>) -> Result<Understood<'r>, String> {
+    let headers = match event.multi_value_headers {
         Some(fields) => {
-            for (name, values) in fields {
-                for value in values {
-                    push(&mut headers, name, value);
+            let mut headers = EventHeaders::default();
+            for (name, values) in fields.0 {
+                for value in values.into_each() {
+                    push(&mut headers, &name, value.0);
+                }
+            }
+            headers
+        }
+        None => single(event.headers),
+    };
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    match event.multi_value_query_string_parameters {
+        Some(pairs) => {
+            for (name, values) in pairs.0 {
+                for value in values.into_each() {
+                    query.append_pair(&name, &value);
                 }
             }
         }
-        None => push_all(&mut headers, event.headers.as_ref()),
-    }
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    match (&event.multi_value_query_string_parameters, &event.query_string_parameters) {
-        (Some(pairs), _) => pairs.iter().for_each(|(name, values)| {
-            query.extend_pairs(values.iter().map(|value| (name, value)));
-        }),
-        (None, pairs) => pairs.iter().flatten().for_each(|(name, value)| {
-            query.append_pair(name, value.as_str().unwrap_or_default());
-        }),
+        None => {
+            for (name, value) in event.query_string_parameters.into_iter().flat_map(|pairs| pairs.0) {
+                query.append_pair(&name, &value.0);
+            }
+        }
     }
     let request = Request {
-        method: event.http_method,
+        method: event.http_method.0,
         host: host(event.request_context.domain_name, &headers)?,
-        path: event.path,
-        query: Some(query.finish()).filter(|query| !query.is_empty()),
+        path: event.path.0,
+        query: Some(query.finish()).filter(|query| !query.is_empty()).map(Cow::Owned),
         source: event.request_context.identity.source_ip,
     };
-    request.understood(asked, headers, Event { resource: event.method_arn, simple: false })
+    request.understood(asked, headers, Event { resource: event.method_arn.0, simple: false })
 }
 
-fn request_2<'r>(asked: &Asked<'r>, event: Written) -> Result<Understood<'r>, String> {
-    let mut headers = HeaderFields::default();
-    push_all(&mut headers, event.headers.as_ref());
+fn request_2<'r>(asked: &Asked<'r>, event: Written<'r>) -> Result<Understood<'r>, String> {
+    let mut headers = single(event.headers);
     if !event.cookies.is_empty() {
-        push(&mut headers, "cookie", &event.cookies.join("; "));
+        let cookies: Vec<&str> = event.cookies.iter().map(|cookie| &**cookie).collect();
+        push(&mut headers, "cookie", cookies.join("; ").into());
     }
     let request = Request {
-        method: event.request_context.http.method,
+        method: event.request_context.http.method.0,
         host: host(event.request_context.domain_name, &headers)?,
-        path: event.raw_path,
-        query: Some(event.raw_query_string).filter(|query| !query.is_empty()),
+        path: event.raw_path.0,
+        query: Some(event.raw_query_string.0).filter(|query| !query.is_empty()),
         source: event.request_context.http.source_ip,
     };
-    request.understood(asked, headers, Event { resource: event.route_arn, simple: true })
+    request.understood(asked, headers, Event { resource: event.route_arn.0, simple: true })
 }
 
 /// The request that an event tells of. API Gateway speaks TLS only.
-struct Request {
-    method: String,
-    host: String,
-    path: String,
-    query: Option<String>,
-    source: Option<String>,
+struct Request<'r> {
+    method: Cow<'r, str>,
+    host: Cow<'r, str>,
+    path: Cow<'r, str>,
+    query: Option<Cow<'r, str>>,
+    source: Option<Text<'r>>,
 }
 
-impl Request {
-    fn understood<'r>(
+impl<'r> Request<'r> {
+    fn understood(
         self,
         asked: &Asked<'r>,
-        headers: HeaderFields,
-        event: Event,
+        headers: EventHeaders<'r>,
+        event: Event<'r>,
     ) -> Result<Understood<'r>, String> {
         if event.resource.is_empty() {
             return Err("the event names no ARN".to_owned());
@@ -180,12 +189,16 @@ impl Request {
         if self.method.is_empty() || !self.path.starts_with('/') {
             return Err("the event has no method or no path".to_owned());
         }
+        let path = match self.path {
+            Cow::Borrowed(path) => Cow::Borrowed(path.as_bytes()),
+            Cow::Owned(path) => Cow::Owned(path.into_bytes()),
+        };
         let parts = Parts {
-            method: part(self.method.into()),
+            method: part(self.method),
             scheme: part("https".into()),
-            host: part(self.host.into()),
-            path: part(Cow::Owned(self.path.into_bytes())),
-            query: part(self.query.map(Cow::Owned)),
+            host: part(self.host),
+            path: part(path),
+            query: part(self.query),
             peer: asked.peer,
             client: Client::Found(self.source.and_then(|source| source.parse().ok())),
             host_header: Some(Cow::Borrowed(asked.host)),
@@ -194,16 +207,18 @@ impl Request {
     }
 }
 
-fn host(domain: Option<String>, headers: &HeaderFields) -> Result<String, String> {
-    use crate::request::Headers as _;
-    let own = || headers.text("host").map(str::to_owned);
-    domain.filter(|d| !d.is_empty()).or_else(own).ok_or_else(|| "the event names no host".to_owned())
+fn host<'r>(domain: Option<Text<'r>>, headers: &EventHeaders<'r>) -> Result<Cow<'r, str>, String> {
+    let own = || headers.text("host").map(|host| host.to_owned().into());
+    let domain = domain.map(|domain| domain.0).filter(|domain| !domain.is_empty());
+    domain.or_else(own).ok_or_else(|| "the event names no host".to_owned())
 }
 
-fn push_all(headers: &mut HeaderFields, fields: Option<&BTreeMap<String, Value>>) {
-    for (name, value) in fields.into_iter().flatten() {
-        push(headers, name, value.as_str().unwrap_or_default());
+fn single<'r>(fields: Option<Members<'r, Textual<'r>>>) -> EventHeaders<'r> {
+    let mut headers = EventHeaders::default();
+    for (name, value) in fields.into_iter().flat_map(|fields| fields.0) {
+        push(&mut headers, &name, value.0);
     }
+    headers
 }
 
 fn part<T>(value: T) -> Part<T> {
@@ -211,8 +226,8 @@ fn part<T>(value: T) -> Part<T> {
 }
 
 /// What cannot be a header was none of the client's.
-fn push(headers: &mut HeaderFields, name: &str, value: &str) {
-    if is_token(name.as_bytes()) && !value.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+fn push<'r>(headers: &mut EventHeaders<'r>, name: &str, value: Cow<'r, str>) {
+    if is_token(name.as_bytes()) && memchr3(b'\r', b'\n', 0, value.as_bytes()).is_none() {
         headers.push(name, value);
     }
 }

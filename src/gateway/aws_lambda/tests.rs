@@ -1,5 +1,7 @@
 use std::net::IpAddr;
 
+use serde_json::{Value, json};
+
 use super::*;
 use crate::gateway::Asked;
 use crate::request::headers::HeaderFields;
@@ -8,10 +10,13 @@ use crate::request::{AccessRequest, Client};
 const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/test/GET/request/a%20b";
 
 /// Method and URL, header fields, client, and what the answer names.
-type Read = (String, Vec<(String, String)>, Client, Event);
+type Read = (String, Vec<(String, String)>, Client, Event<'static>);
 
 fn read(event: &Value) -> Result<Read, String> {
-    let body = event.to_string();
+    read_text(&event.to_string())
+}
+
+fn read_text(body: &str) -> Result<Read, String> {
     let none = HeaderFields::default();
     let asked = Asked { method: "POST", body: body.as_bytes(), ..Asked::of(&none) };
     let understood = AwsLambda.read(&asked).map_err(|why| why.log.unwrap_or_default())?;
@@ -22,7 +27,11 @@ fn read(event: &Value) -> Result<Read, String> {
         fields.push((name.to_owned(), String::from_utf8_lossy(value).into_owned()));
     });
     let client = request.parts().client;
-    Ok((format!("{} {}", request.method(), request.url()), fields, client, understood.event.unwrap()))
+    Ok((format!("{} {}", request.method(), request.url()), fields, client, owned(&understood.event.unwrap())))
+}
+
+fn owned(event: &Event<'_>) -> Event<'static> {
+    Event { resource: event.resource.clone().into_owned().into(), simple: event.simple }
 }
 
 fn fields(list: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -36,7 +45,7 @@ fn a_token_event_names_method_and_path_in_its_arn() {
     assert_eq!(request, "GET https://abcdef123.execute-api.us-east-1.amazonaws.com/request/a%20b");
     assert_eq!(headers, fields(&[("authorization", "Bearer x")]));
     assert_eq!(client, Client::Found(None));
-    assert_eq!(event, Event { resource: ARN.to_owned(), simple: false });
+    assert_eq!(event, Event { resource: ARN.into(), simple: false });
 }
 
 #[test]
@@ -53,7 +62,7 @@ fn a_request_event_of_format_1_is_the_request() {
     assert_eq!(request, "PUT https://api.test/request/a%20b?q=1&q=a+b%26c");
     assert_eq!(headers, fields(&[("accept", "a"), ("accept", "b"), ("x-forwarded-for", "203.0.113.9")]));
     assert_eq!(client, Client::Found(Some(IpAddr::from([192, 0, 2, 7]))));
-    assert_eq!(event, Event { resource: ARN.to_owned(), simple: false });
+    assert_eq!(event, Event { resource: ARN.into(), simple: false });
 }
 
 #[test]
@@ -71,7 +80,49 @@ fn a_request_event_of_format_2_is_the_request() {
         fields(&[("authorization", "Bearer x"), ("host", "own.test"), ("cookie", "c1=1; c2=2")])
     );
     assert_eq!(client, Client::Found(Some("2001:db8::1".parse().unwrap())));
-    assert_eq!(event, Event { resource: ARN.to_owned(), simple: true });
+    assert_eq!(event, Event { resource: ARN.into(), simple: true });
+}
+
+#[test]
+fn of_what_an_event_says_twice_nothing_is_made_up() {
+    let of = |headers: &str| {
+        let event = format!(
+            r#"{{"type":"REQUEST","methodArn":"{ARN}","path":"/a","httpMethod":"GET",{headers},"requestContext":{{"domainName":"api.test"}}}}"#
+        );
+        read_text(&event).map(|(_, fields, ..)| fields)
+    };
+    // the headers; what is read, in the order of names as they are written
+    for (headers, want) in [
+        (r#""headers":{"b":"1","A":"2"}"#, vec![("a", "2"), ("b", "1")]),
+        (r#""headers":{"a":"1","b":"2","a":"3"}"#, vec![("a", "3"), ("b", "2")]),
+        (r#""headers":{"a":"1","A":"2"}"#, vec![("a", "2"), ("a", "1")]),
+        (
+            r#""headers":{"\u0061":"\u00e9\"","b":null,"c":1,"d":[{}],"e":{"f":[]},"g":true,"h":-1.5}"#,
+            vec![("a", "é\""), ("b", ""), ("c", ""), ("d", ""), ("e", ""), ("g", ""), ("h", "")],
+        ),
+        (r#""headers":{"a":"1"},"multiValueHeaders":null"#, vec![("a", "1")]),
+        (r#""headers":{"a":"1"},"multiValueHeaders":{}"#, vec![]),
+        (
+            r#""headers":null,"multiValueHeaders":{"b":["1","2","3"],"a":[],"b":["4","5"]}"#,
+            vec![("b", "4"), ("b", "5")],
+        ),
+        (r#""multiValueHeaders":{"b":["1"],"b":[]}"#, vec![]),
+    ] {
+        assert_eq!(of(headers).unwrap(), fields(&want), "{headers}");
+    }
+    for headers in [
+        r#""headers":{},"headers":{}"#,
+        r#""path":"/b""#,
+        r#""headers":{"a":"1"#,
+        r#""headers":"a""#,
+        r#""headers":{"a":"\ud800"}"#,
+        r#""multiValueHeaders":{"a":"1"}"#,
+        r#""multiValueHeaders":{"a":[1]}"#,
+        r#""multiValueHeaders":{"a":null}"#,
+        r#""multiValueHeaders":[]"#,
+    ] {
+        assert!(of(headers).is_err(), "{headers}");
+    }
 }
 
 #[test]

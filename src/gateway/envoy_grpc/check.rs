@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use memchr::memchr3;
 use smallvec::SmallVec;
 
 use super::wire::{Fields, Malformed, Value};
@@ -207,7 +208,7 @@ impl<'m> CheckHeaders<'m> {
             Ok(_) if token => self.wrong = Some("the request has too many header fields"),
             _ => self.wrong = Some("the name of a header field is none"),
         }
-        if value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+        if memchr3(b'\r', b'\n', 0, value).is_some() {
             self.wrong = Some("the value of a header field has a line end or a NUL");
         }
     }

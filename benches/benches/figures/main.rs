@@ -1,10 +1,12 @@
-//! Prints the tables of `docs/PERFORMANCE.md`: `just performance`.
+//! Prints the tables of `docs/PERFORMANCE.md`: `just performance`, or one of them: `just performance wire`.
 //!
 //! Times are CPU time, so that what else runs on the machine shows little, and the median of many short
 //! runs. Rules are loaded in a process of their own, so that its memory
 //! is theirs.
 
 #![expect(clippy::print_stdout, reason = "that is its job")]
+
+mod served;
 
 use std::env;
 use std::fs;
@@ -34,11 +36,20 @@ fn main() {
     if !env::args().any(|argument| argument == "--bench") {
         return;
     }
+    let parts: [(&str, fn()); 5] = [
+        ("rules", decisions),
+        ("cases", cases),
+        ("tokens", tokens),
+        ("wire", served::table),
+        ("loads", loads),
+    ];
+    let asked: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     machine();
-    decisions();
-    cases();
-    tokens();
-    loads();
+    for (name, part) in parts {
+        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
+            part();
+        }
+    }
     println!("\nLoad of the machine at the end: {}", first_line("/proc/loadavg"));
 }
 
