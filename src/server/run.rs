@@ -169,7 +169,7 @@ async fn serve(
     let making = Making { live, outbound, metrics: page.as_ref().map(|page| Arc::clone(&page.metrics)) };
     let make = making.worker(|_| Front::Api);
     let mut server = Server::build().disable_signals().shutdown_timeout(DRAIN_SECONDS);
-    let mut sockets = Vec::new();
+    let (mut sockets, mut announced) = (Vec::new(), Vec::new());
     let proxy = config.serve.proxy.as_ref().map(|proxy| {
         ("proxy", &proxy.listener, making.worker(|outbound| Front::Proxy(Pool::new(Arc::clone(outbound)))))
     });
@@ -182,7 +182,7 @@ async fn serve(
         let address = Address::of(listener);
         let (with, addresses) = listen::add(server, name, listener, &address, &make)
             .map_err(|fault| not_listening(name, &address, fault))?;
-        listen::announce(name, &addresses);
+        announced.push((name, addresses));
         sockets.push(address);
         server = with;
     }
@@ -190,9 +190,13 @@ async fn serve(
         let address = Address::of(&grpc.listener);
         let (with_grpc, addresses) = grpc::add(server, &grpc.listener, &address, &make)
             .map_err(|fault| not_listening("grpc", &address, fault))?;
-        listen::announce("grpc", &addresses);
+        announced.push(("grpc", addresses));
         sockets.push(address);
         server = with_grpc;
+    }
+    // Not before: where one of them cannot listen, none does.
+    for (name, addresses) in &announced {
+        listen::announce(name, addresses);
     }
     let server = server.run();
     rt::spawn(follow_signals(server.handle(), waker)?);
