@@ -9,9 +9,11 @@ use std::hash::RandomState;
 use std::sync::{Arc, LazyLock};
 
 use openssl::sha::Sha256;
-use quick_cache::Weighter;
 use quick_cache::sync::{Cache as Entries, DefaultLifecycle};
+use quick_cache::{Lifecycle, Weighter};
 use serde_json::{Map, Value};
+
+use crate::metrics::Counter;
 
 /// The byte budget where the configuration names none.
 pub const DEFAULT_BUDGET: usize = 32 << 20;
@@ -85,9 +87,30 @@ impl Weighter<Key, Entry> for Bytes {
     }
 }
 
+type NoWatch = DefaultLifecycle<Key, Entry>;
+
+/// Counts what has to make room for others.
+#[derive(Clone, Default)]
+struct Watch {
+    inner: NoWatch,
+    evicted: Arc<Counter>,
+}
+
+impl Lifecycle<Key, Entry> for Watch {
+    type RequestState = <NoWatch as Lifecycle<Key, Entry>>::RequestState;
+
+    fn on_evict(&self, state: &mut Self::RequestState, key: Key, entry: Entry) {
+        self.evicted.add();
+        self.inner.on_evict(state, key, entry);
+    }
+}
+
 /// The cache, shared by all workers.
 pub struct Cache {
-    entries: Entries<Key, Entry, Bytes, RandomState>,
+    entries: Entries<Key, Entry, Bytes, RandomState, Watch>,
+    hits: Counter,
+    misses: Counter,
+    evicted: Arc<Counter>,
 }
 
 impl Cache {
@@ -95,13 +118,20 @@ impl Cache {
     pub fn new(budget: usize) -> Self {
         // Sizes only the cache's own tables: a thousand bytes is a common entry.
         let items = (budget / 1000).clamp(16, 4096);
-        let entries =
-            Entries::with(items, budget as u64, Bytes, RandomState::new(), DefaultLifecycle::default());
-        Self { entries }
+        let watch = Watch::default();
+        let evicted = Arc::clone(&watch.evicted);
+        let entries = Entries::with(items, budget as u64, Bytes, RandomState::new(), watch);
+        Self { entries, hits: Counter::default(), misses: Counter::default(), evicted }
     }
 
     /// What is remembered under `key`, unless it has expired at `now` (seconds since 1970).
     pub fn get<T: Any + Send + Sync>(&self, key: &Key, now: u64) -> Option<Arc<T>> {
+        let found = self.find(key, now);
+        if found.is_some() { &self.hits } else { &self.misses }.add();
+        found
+    }
+
+    fn find<T: Any + Send + Sync>(&self, key: &Key, now: u64) -> Option<Arc<T>> {
         let entry = self.entries.get(key)?;
         if entry.expires <= now {
             self.entries.remove(key);
@@ -134,6 +164,21 @@ impl Cache {
     /// How many entries there are, expired ones that nobody asked for since included.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// How often something was remembered that was asked for.
+    pub fn hits(&self) -> u64 {
+        self.hits.get()
+    }
+
+    /// How often nothing was.
+    pub fn misses(&self) -> u64 {
+        self.misses.get()
+    }
+
+    /// How many entries made room for others, or were too large to be kept at all.
+    pub fn evictions(&self) -> u64 {
+        self.evicted.get()
     }
 
     /// Whether nothing is remembered.
@@ -192,6 +237,8 @@ mod tests {
         let cache = Cache::new(10_000);
         cache.put(key("a"), Arc::new(7_u32), 4, 100);
         assert_eq!(cache.get::<u64>(&key("a"), 0), None);
+        cache.get::<u32>(&key("a"), 0);
+        assert_eq!((cache.hits(), cache.misses()), (1, 1));
     }
 
     #[test]
@@ -213,6 +260,7 @@ mod tests {
         }
         assert!(cache.bytes() <= cache.budget(), "{cache:?}");
         assert!(cache.budget() < 210_000 && cache.len() > 100, "{cache:?}");
+        assert_eq!(cache.evictions(), 10_000 - cache.len() as u64);
     }
 
     #[test]

@@ -10,8 +10,8 @@
 //! 5. [`pipeline`] authenticates, authorizes and mutates, and ends in a [`pipeline::Grant`] or a
 //!    [`pipeline::Denial`], which an error handler turns into a [`pipeline::Reply`].
 //!
-//! What those lean on: [`template`], [`keys`], [`upstream`] (calls out), [`cache`], [`json`], [`config`],
-//! [`schema`], and [`diagnostic`] for findings about what people wrote. `okctl` uses the same steps, so
+//! What those lean on: [`template`], [`keys`], [`upstream`] (calls out), [`cache`], [`metrics`],
+//! [`json`], [`config`], [`schema`], and [`diagnostic`] for findings about what people wrote. `okctl` uses the same steps, so
 //! what it says offline is what the server does.
 
 pub mod cache;
@@ -21,6 +21,7 @@ pub mod gateway;
 pub mod json;
 pub mod keys;
 pub mod matcher;
+pub mod metrics;
 pub mod pipeline;
 pub mod request;
 pub mod rule;

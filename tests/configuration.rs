@@ -29,6 +29,7 @@ const RESTART: &[&str] = &[
     "serve.grpc.timeout",
     "serve.grpc.tls",
     "serve.grpc.socket",
+    "serve.prometheus",
     "log.format",
     "cache",
 ];
@@ -40,7 +41,6 @@ const NOT_YET: &[&str] = &[
     "log.redaction_text",
     "log.additional_redacted_headers",
     "serve.api.timeout.write",
-    "serve.prometheus",
     "tracing",
 ];
 
@@ -74,6 +74,11 @@ const NEW: &[&str] = &[
     "serve.proxy.strip_query_parameters",
     "serve.proxy.status",
     "serve.proxy.timeout.connect",
+    "serve.prometheus.socket.mode",
+    "serve.prometheus.tls.key.path",
+    "serve.prometheus.tls.key.base64",
+    "serve.prometheus.tls.cert.path",
+    "serve.prometheus.tls.cert.base64",
     "errors.first_match_wins",
     "access_rules.on_multiple_matches",
     "access_rules.default_rule",

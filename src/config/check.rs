@@ -16,7 +16,7 @@ pub(super) fn check(documents: &Documents, report: &mut Report) {
         .chain(fallback(&documents.effective))
         .chain(cors(&documents.effective))
         .chain(
-            ["/serve/api", "/serve/proxy", "/serve/grpc"]
+            ["/serve/api", "/serve/proxy", "/serve/grpc", "/serve/prometheus"]
                 .into_iter()
                 .filter_map(|pointer| socket(&documents.effective, pointer)),
         )

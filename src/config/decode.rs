@@ -8,20 +8,22 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::gateway::Trust;
+use crate::metrics::labels::Paths;
 use crate::rule::{Policy, Substitution};
 use crate::template;
 
 use super::check::allows_any_origin;
 use super::{
     AccessRules, Answering, ClientTls, Config, Cors, EndpointConfig, Forwarding, Grpc, HandlerConfig,
-    Handlers, HttpClient, Listener, Log, Proxy, Reload, Serve, Stage, Tls, parse_bytes, parse_duration,
+    Handlers, HttpClient, Listener, Log, Prometheus, Proxy, Reload, Serve, Stage, Tls, parse_bytes,
+    parse_duration,
 };
 
 /// Turns a configuration that the schema accepts, defaults filled in, into its types. The error names the
 /// part that the schema should not have let through.
 pub(super) fn config(
     value: &Value,
-    (api_tls, proxy_tls, grpc_tls): (Option<Tls>, Option<Tls>, Option<Tls>),
+    [api_tls, proxy_tls, grpc_tls, prometheus_tls]: [Option<Tls>; 4],
     client_tls: ClientTls,
     environment: &[(String, String)],
 ) -> Result<Config, &'static str> {
@@ -29,6 +31,9 @@ pub(super) fn config(
         serve: Serve {
             api: listener(at(value, "/serve/api"), api_tls).ok_or("serve.api")?,
             grpc: Some(grpc(value, grpc_tls).ok_or("serve.grpc")?),
+            prometheus: Some(
+                prometheus(at(value, "/serve/prometheus"), prometheus_tls).ok_or("serve.prometheus")?,
+            ),
             proxy: Some(proxy(at(value, "/serve/proxy"), proxy_tls).ok_or("serve.proxy")?),
             decisions: answering(at(value, "/serve/api"), &Answering::default()),
             endpoints: endpoints(at(value, "/serve/api")).ok_or("serve.api.endpoints")?,
@@ -130,6 +135,33 @@ fn grpc(value: &Value, tls: Option<Tls>) -> Option<Grpc> {
         },
         answering: answering(own, &answering(api, &Answering::default())),
         max_message_bytes: bytes(at(own, "/max_message_bytes"))?,
+    })
+}
+
+/// The same. Times are those of Oathkeeper.
+fn prometheus(value: &Value, tls: Option<Tls>) -> Option<Prometheus> {
+    let path: String = get(value, "/metrics_path")?;
+    let hide: bool = get(value, "/hide_request_paths")?;
+    let collapse: bool = get(value, "/collapse_request_paths")?;
+    Some(Prometheus {
+        listener: Listener {
+            host: get(value, "/host")?,
+            port: u16::try_from(whole(at(value, "/port"))?).ok()?,
+            socket_mode: socket_mode(value),
+            max_header_bytes: usize::MAX,
+            read_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(120),
+            tls,
+            cors: Cors::default(),
+        },
+        path: if path.starts_with('/') { path } else { format!("/{path}") },
+        prefix: get(value, "/metric_name_prefix")?,
+        paths: match (hide, collapse) {
+            (true, _) => Paths::Hidden,
+            (false, true) => Paths::Segment,
+            (false, false) => Paths::Whole,
+        },
     })
 }
 

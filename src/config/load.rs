@@ -46,14 +46,17 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     let api = tls::read(&documents, "/serve/api", &mut report);
     let proxy = tls::read(&documents, "/serve/proxy", &mut report);
     let grpc = tls::read(&documents, "/serve/grpc", &mut report);
+    let prometheus = tls::read(&documents, "/serve/prometheus", &mut report);
     let client = tls::read_client(&documents, &mut report);
     if report.errors() > 0 {
         return Err(report);
     }
-    match decode::config(&documents.effective, (api, proxy, grpc), client, &sources.environment) {
+    match decode::config(&documents.effective, [api, proxy, grpc, prometheus], client, &sources.environment) {
         Ok(mut config) => {
             config.serve.proxy = config.serve.proxy.filter(|_| documents.is_set("/serve/proxy"));
             config.serve.grpc = config.serve.grpc.filter(|_| documents.is_set("/serve/grpc"));
+            config.serve.prometheus =
+                config.serve.prometheus.filter(|_| documents.is_set("/serve/prometheus"));
             Ok(Loaded { config, report, documents })
         }
         Err(part) => {

@@ -30,7 +30,9 @@ pub use self::load::{Loaded, load};
 pub use self::log::{Log, LogFormat, LogLevel};
 pub use self::merge::merge;
 pub use self::secret::Secret;
-pub use self::serve::{Answering, Cors, EndpointConfig, Forwarding, Grpc, Listener, Proxy, Serve, Tls};
+pub use self::serve::{
+    Answering, Cors, EndpointConfig, Forwarding, Grpc, Listener, Prometheus, Proxy, Serve, Tls,
+};
 pub use self::sources::Sources;
 pub use self::stage::Stage;
 pub use self::units::{parse_bytes, parse_duration};

@@ -15,7 +15,6 @@ const SETTINGS: &[&str] = &[
     "/log/redaction_text",
     "/log/additional_redacted_headers",
     "/serve/api/timeout/write",
-    "/serve/prometheus",
     "/tracing",
 ];
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Secret;
 use crate::gateway::{Statuses, Trust};
+use crate::metrics::labels::Paths;
 
 /// Listeners.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct Serve {
     pub proxy: Option<Proxy>,
     /// `serve.grpc`: where Envoy asks over gRPC, if it does.
     pub grpc: Option<Grpc>,
+    /// `serve.prometheus`: where metrics can be read, if anywhere.
+    pub prometheus: Option<Prometheus>,
     /// How `/decisions` is answered.
     pub decisions: Answering,
     /// `serve.api.endpoints`: where gateways ask beside `/decisions`.
@@ -54,6 +57,19 @@ pub struct Grpc {
     pub answering: Answering,
     /// The longest question, in bytes.
     pub max_message_bytes: usize,
+}
+
+/// `serve.prometheus`
+#[derive(Debug, Clone)]
+pub struct Prometheus {
+    /// Where it listens.
+    pub listener: Listener,
+    /// Where the metrics are; begins with `/`.
+    pub path: String,
+    /// What their names begin with, as written.
+    pub prefix: String,
+    /// What of a request's path is a label.
+    pub paths: Paths,
 }
 
 /// A path at which a gateway asks, and how it is answered.

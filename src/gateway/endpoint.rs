@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::HeaderName;
 
 use super::contradiction::contradiction;
-use super::{Asked, Dialect, Event, No, Statuses, Trust, Understood, Yes};
+use super::{Asked, DIALECT_IDS, Dialect, Event, No, Statuses, Trust, Understood, Yes};
 use crate::config::Answering;
 use crate::pipeline::{Denial, Detail, Grant, Refusal, Reply};
 
@@ -15,6 +15,8 @@ pub struct Endpoint {
     pub path: String,
     /// How the gateway asks and is answered.
     pub dialect: &'static dyn Dialect,
+    /// Its place in [`DIALECT_IDS`].
+    pub(crate) number: usize,
     trust: Trust,
     strict: bool,
     emit_empty: bool,
@@ -43,6 +45,7 @@ impl Endpoint {
         Self {
             path: path.to_owned(),
             dialect,
+            number: DIALECT_IDS.iter().position(|id| *id == dialect.id()).unwrap_or(DIALECT_IDS.len()),
             trust: settings.trust.clone(),
             strict: settings.strict,
             emit_empty: settings.emit_empty_headers,

@@ -131,6 +131,10 @@ pub const DIALECTS: &[&dyn Dialect] = &[
     &aws_lambda::AwsLambda,
 ];
 
+/// The names of all dialects, those of other listeners than `serve.api` included.
+pub const DIALECT_IDS: [&str; 8] =
+    ["oathkeeper", "forwarded", "nginx", "ingress_nginx", "envoy_http", "aws_lambda", "envoy_grpc", "proxy"];
+
 /// The dialect of a name.
 pub fn dialect(id: &str) -> Option<&'static dyn Dialect> {
     DIALECTS.iter().find(|d| d.id() == id).copied()

@@ -375,6 +375,14 @@ fn all_values_of_a_header_arrive_but_for_oathkeepers_dialect_which_knows_the_fir
     }
 }
 
+/// Metrics find it there.
+#[test]
+fn every_dialect_has_a_number() {
+    let others: [&dyn Dialect; 2] = [&envoy_grpc::EnvoyGrpc, &proxy::Proxy];
+    let ids: Vec<_> = DIALECTS.iter().chain(&others).map(|dialect| dialect.id()).collect();
+    assert_eq!(ids, DIALECT_IDS);
+}
+
 /// Hydration without `merge` forgets what was set before it: the client's own must not come in its place.
 #[test]
 fn what_a_later_mutator_takes_back_is_named_all_the_same() {

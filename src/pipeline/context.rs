@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::files::Files;
 use crate::cache::Cache;
 use crate::keys::JwksStore;
+use crate::metrics::Tally;
 use crate::request::body::BodyRoom;
 use crate::upstream::Fetch;
 use crate::upstream::calls::Calls;
@@ -49,12 +50,14 @@ pub struct Context {
     pub fetch: Rc<dyn Fetch>,
     /// Now, as seconds since 1970.
     pub clock: fn() -> u64,
+    /// What the worker counts with, where somebody wants to know.
+    pub tally: Option<Arc<Tally>>,
 }
 
 impl Context {
     /// A context with the machine's clock.
     pub fn new(fetch: Rc<dyn Fetch>) -> Self {
-        Self { fetch, clock: unix_now }
+        Self { fetch, clock: unix_now, tally: None }
     }
 
     /// Now, as seconds since 1970.

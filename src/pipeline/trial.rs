@@ -66,7 +66,7 @@ impl Trial {
         let shared = Shared::new(1 << 20);
         let (engine, report) = built(&config, &rule, &shared);
         let fetch = FakeFetch::new();
-        let context = Context { fetch: fetch.clone(), clock: || TIME.get() };
+        let context = Context { clock: || TIME.get(), ..Context::new(fetch.clone()) };
         Self { fetch, shared, report, config, rule, engine, context }
     }
 

@@ -71,7 +71,7 @@ pub(super) async fn answer(
         Ok(understood) => understood,
         Err(denial) => {
             let parts = Parts::unknown(asked.host, asked.peer);
-            return refuse_unread(parts, denial, None, asked, endpoint, snapshot);
+            return refuse_unread(parts, denial, None, asked, endpoint, snapshot, context);
         }
     };
     let client_headers: &dyn Headers = own_headers.as_ref().map_or(asked.headers, |own| own);
@@ -79,7 +79,7 @@ pub(super) async fn answer(
         Ok(access) => access.with_body(body),
         Err(error) => {
             let denial = Denial::BadRequest { why: Detail::id("unreadable-path").public(error.to_string()) };
-            return refuse_unread(parts, denial, event.as_ref(), asked, endpoint, snapshot);
+            return refuse_unread(parts, denial, event.as_ref(), asked, endpoint, snapshot, context);
         }
     };
     let decide = snapshot.engine.decide(&access, context);
@@ -91,7 +91,7 @@ pub(super) async fn answer(
             snapshot.engine.refuse_unread(denial, &access)
         }),
     };
-    log(asked, &access, &decision);
+    note(asked, &access, &decision, endpoint, context);
     put(decision, event.as_ref(), asked, endpoint)
 }
 
@@ -134,6 +134,7 @@ pub(super) fn refuse_unread(
     asked: &Asked<'_>,
     endpoint: &Endpoint,
     snapshot: &Snapshot,
+    context: &Context,
 ) -> Reply {
     parts.path.value = b"/".as_slice().into();
     // The root is always canonical.
@@ -141,7 +142,7 @@ pub(super) fn refuse_unread(
         return Reply { status: 400, headers: Vec::new(), body: Bytes::new() };
     };
     let decision = snapshot.engine.refuse_unread(denial, &access);
-    log(asked, &access, &decision);
+    note(asked, &access, &decision, endpoint, context);
     put(decision, event, asked, endpoint)
 }
 
@@ -152,8 +153,22 @@ fn put(decision: Decision, event: Option<&Event<'_>>, asked: &Asked<'_>, endpoin
     }
 }
 
+/// Counts a decision and logs it.
+pub(super) fn note(
+    asked: &Asked<'_>,
+    request: &AccessRequest<'_>,
+    decision: &Decision,
+    endpoint: &Endpoint,
+    context: &Context,
+) {
+    if let Some(tally) = &context.tally {
+        tally.decision(endpoint.number, decision);
+    }
+    log(asked, request, decision);
+}
+
 /// One line per decision. Without query: it may hold a token.
-pub(super) fn log(asked: &Asked<'_>, request: &AccessRequest<'_>, decision: &Decision) {
+fn log(asked: &Asked<'_>, request: &AccessRequest<'_>, decision: &Decision) {
     let denial = decision.outcome.as_ref().err().map(|refusal| &refusal.denial);
     let fault = denial.is_some_and(|denial| {
         matches!(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use http::HeaderName;
 
+use super::reloads::Reloads;
 use super::status::Status;
 use crate::config::{Answering, Config, Cors};
 use crate::gateway::envoy_grpc::EnvoyGrpc;
@@ -104,6 +105,8 @@ pub struct Live {
     status: ArcSwap<Status>,
     /// What is known of remote rule sources at the moment.
     pub(super) remote: Arc<Known>,
+    /// How reloads ended.
+    pub(super) reloads: Reloads,
     /// What outlives a reload.
     pub shared: Shared,
 }
@@ -112,6 +115,7 @@ impl Live {
     /// Starts with a first snapshot.
     pub(super) fn new(snapshot: Snapshot, status: Status, remote: Arc<Known>, shared: Shared) -> Self {
         Self {
+            reloads: Reloads::new(status.is_good()),
             snapshot: ArcSwap::from_pointee(snapshot),
             status: ArcSwap::from_pointee(status),
             remote,

@@ -162,7 +162,15 @@ impl Front<'_> {
             id: None,
         };
         let unread = |parts: Parts<'_>, denial: Denial| {
-            let reply = decisions::refuse_unread(parts, denial, None, &asked, endpoint, snapshot);
+            let reply = decisions::refuse_unread(
+                parts,
+                denial,
+                None,
+                &asked,
+                endpoint,
+                snapshot,
+                &self.worker.context,
+            );
             replied(self.request, reply)
         };
         let refused =
@@ -188,7 +196,7 @@ impl Front<'_> {
             }
         };
         let decision = engine.decide_to_forward(&access, &self.worker.context).await;
-        decisions::log(&asked, &access, &decision);
+        decisions::note(&asked, &access, &decision, endpoint, &self.worker.context);
         let Decision { rule, outcome } = decision;
         let grant = match outcome {
             Ok(grant) => grant,

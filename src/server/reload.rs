@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tracing::{error, info, warn};
 use tracing_appender::non_blocking::ErrorCounter;
@@ -62,7 +63,9 @@ impl Reloader {
                 Wake::Changed | Wake::Idle => {}
             }
             self.known = state_of(&self.files());
+            let begun = Instant::now();
             pace::gently(|| self.reload());
+            self.live.reloads.ended(self.live.status().is_good(), begun.elapsed());
         }
     }
 
@@ -232,12 +235,20 @@ fn warn_of_restart(before: &Config, after: &Config) {
     let proxy =
         differ_if_any(old.proxy.as_ref().map(|p| &p.listener), new.proxy.as_ref().map(|p| &p.listener));
     let grpc = differ_if_any(old.grpc.as_ref().map(|g| &g.listener), new.grpc.as_ref().map(|g| &g.listener));
+    let metrics =
+        differ_if_any(
+            old.prometheus.as_ref().map(|p| &p.listener),
+            new.prometheus.as_ref().map(|p| &p.listener),
+        ) || old.prometheus.as_ref().zip(new.prometheus.as_ref()).is_some_and(|(old, new)| {
+            (&old.path, &old.prefix, old.paths) != (&new.path, &new.prefix, new.paths)
+        });
     let log = before.log.format != after.log.format;
     let cache = before.cache_max_bytes != after.cache_max_bytes;
     for (changed, key) in [
         (listener, "serve.api"),
         (proxy, "serve.proxy"),
         (grpc, "serve.grpc"),
+        (metrics, "serve.prometheus"),
         (log, "log.format"),
         (cache, "cache"),
     ] {

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use super::listen::{Address, Fault};
 use super::live::{Live, Snapshot};
+use super::metrics::Page;
 use super::reload::{Reloader, log_report};
 use super::status::Status;
 use super::worker::{Front, MakeWorker, Worker};
@@ -19,6 +20,7 @@ use super::{grpc, listen, log};
 use crate::config::{self, Loaded, Sources};
 use crate::diagnostic::Report;
 use crate::gateway::Trust;
+use crate::metrics::Metrics;
 use crate::pipeline::{Context, Shared};
 use crate::rule::Repository;
 use crate::rule::remote::Remote;
@@ -102,7 +104,8 @@ pub fn run(sources: Sources) -> Result<(), StartError> {
         retired: Vec::new(),
     };
     let watching = std::thread::Builder::new().name("reload".to_owned()).spawn(move || reloader.run())?;
-    let served = rt::System::new().block_on(serve(&config, live, outbound, waker.clone()));
+    let page = Page::new(&config, &live, log.dropped.clone());
+    let served = rt::System::new().block_on(serve(&config, live, page, outbound, waker.clone()));
     waker.stop();
     // The reload thread ends at once, or after the reload it is in.
     let _ = watching.join();
@@ -134,32 +137,52 @@ fn warn_of_openness(config: &config::Config) {
     }
 }
 
+/// What workers are made of.
+struct Making {
+    live: Arc<Live>,
+    outbound: Arc<Outbound>,
+    metrics: Option<Arc<Metrics>>,
+}
+
+impl Making {
+    fn worker(&self, front: impl Fn(&Arc<Outbound>) -> Front + Send + Sync + 'static) -> MakeWorker {
+        let (live, outbound, metrics) =
+            (Arc::clone(&self.live), Arc::clone(&self.outbound), self.metrics.clone());
+        Arc::new(move || {
+            let front = front(&outbound);
+            let mut context = Context::new(Rc::new(Client::with(Arc::clone(&outbound))));
+            // That of who asks for them would count nothing.
+            let metrics = metrics.as_ref().filter(|_| !matches!(front, Front::Metrics(_)));
+            context.tally = metrics.map(Metrics::tally);
+            Rc::new(Worker { live: Arc::clone(&live), context, front })
+        })
+    }
+}
+
 async fn serve(
     config: &config::Config,
     live: Arc<Live>,
+    page: Option<Arc<Page>>,
     outbound: Arc<Outbound>,
     waker: Waker,
 ) -> Result<(), StartError> {
-    let worker = |front: fn(&Arc<Outbound>) -> Front| -> MakeWorker {
-        let (outbound, live) = (Arc::clone(&outbound), Arc::clone(&live));
-        Arc::new(move || {
-            let context = Context::new(Rc::new(Client::with(Arc::clone(&outbound))));
-            Rc::new(Worker { live: Arc::clone(&live), context, front: front(&outbound) })
-        })
-    };
-    let make = worker(|_| Front::Api);
+    let making = Making { live, outbound, metrics: page.as_ref().map(|page| Arc::clone(&page.metrics)) };
+    let make = making.worker(|_| Front::Api);
     let mut server = Server::build().disable_signals().shutdown_timeout(DRAIN_SECONDS);
-    let mut sockets = Vec::new();
+    let (mut sockets, mut announced) = (Vec::new(), Vec::new());
     let proxy = config.serve.proxy.as_ref().map(|proxy| {
-        ("proxy", &proxy.listener, worker(|outbound| Front::Proxy(Pool::new(Arc::clone(outbound)))))
+        ("proxy", &proxy.listener, making.worker(|outbound| Front::Proxy(Pool::new(Arc::clone(outbound)))))
+    });
+    let metrics = config.serve.prometheus.as_ref().zip(page).map(|(prometheus, page)| {
+        ("prometheus", &prometheus.listener, making.worker(move |_| Front::Metrics(Arc::clone(&page))))
     });
     for (name, listener, make) in
-        [("api", &config.serve.api, MakeWorker::clone(&make))].into_iter().chain(proxy)
+        [("api", &config.serve.api, MakeWorker::clone(&make))].into_iter().chain(proxy).chain(metrics)
     {
         let address = Address::of(listener);
         let (with, addresses) = listen::add(server, name, listener, &address, &make)
             .map_err(|fault| not_listening(name, &address, fault))?;
-        listen::announce(name, &addresses);
+        announced.push((name, addresses));
         sockets.push(address);
         server = with;
     }
@@ -167,9 +190,13 @@ async fn serve(
         let address = Address::of(&grpc.listener);
         let (with_grpc, addresses) = grpc::add(server, &grpc.listener, &address, &make)
             .map_err(|fault| not_listening("grpc", &address, fault))?;
-        listen::announce("grpc", &addresses);
+        announced.push(("grpc", addresses));
         sockets.push(address);
         server = with_grpc;
+    }
+    // Not before: where one of them cannot listen, none does.
+    for (name, addresses) in &announced {
+        listen::announce(name, addresses);
     }
     let server = server.run();
     rt::spawn(follow_signals(server.handle(), waker)?);

@@ -61,6 +61,23 @@ impl Status {
         !self.unread.is_empty()
     }
 
+    /// Whether everything that is written is in force.
+    pub fn is_good(&self) -> bool {
+        self.errors == 0
+            && self.configuration.is_none()
+            && self.sources.iter().all(|source| source.failure.is_none())
+    }
+
+    /// How many sources there are.
+    pub fn sources(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// How many findings there are: errors and warnings.
+    pub fn findings(&self) -> (usize, usize) {
+        (self.errors, self.warnings)
+    }
+
     /// Sources that fail at the moment, by name, with the reason.
     pub fn failing(&self, remote: &Known) -> Map<String, Value> {
         let failing = self

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::backend::Fault;
+use super::counts::Counts;
 use crate::cache::Key;
 
 /// How many calls may be under way to one host and port; more wait for their turn.
@@ -25,17 +26,31 @@ pub struct Calls {
     flights: Mutex<HashMap<Key, Landing>>,
     gates: Mutex<HashMap<String, Weak<Semaphore>>>,
     start: Instant,
+    /// How calls ended.
+    pub counts: Counts,
 }
 
 impl Calls {
     /// No calls yet.
     pub fn new() -> Self {
-        Self { flights: Mutex::default(), gates: Mutex::default(), start: Instant::now() }
+        Self {
+            flights: Mutex::default(),
+            gates: Mutex::default(),
+            start: Instant::now(),
+            counts: Counts::default(),
+        }
     }
 
     /// How many different calls are under way that others could join.
     pub fn in_flight(&self) -> usize {
         lock(&self.flights).len()
+    }
+
+    /// How many calls are under way, each of which has its turn.
+    pub fn under_way(&self) -> usize {
+        let gates = lock(&self.gates);
+        let gates = gates.values().filter_map(Weak::upgrade);
+        gates.map(|gate| MOST_TO_ONE_SERVICE.saturating_sub(gate.available_permits())).sum()
     }
 
     /// Milliseconds since the start, for times to live that end within a second.

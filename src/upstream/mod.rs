@@ -9,6 +9,7 @@ pub mod awc;
 pub mod backend;
 pub mod calls;
 mod connection;
+pub mod counts;
 pub mod fake;
 pub mod headers;
 mod passing;

@@ -5,6 +5,7 @@ use envoy_types::pb::envoy::config::core::v3::{HeaderMap, HeaderValue};
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest};
 use okgate_testkit::gate::Gate;
+use okgate_testkit::http::{Request, exchange};
 use okgate_testkit::stub::Stub;
 use okgate_testkit::wait::eventually;
 use serde_json::json;
@@ -296,4 +297,33 @@ fn a_question_that_is_too_long_is_a_no() {
     logged(&gate, "message-too-long");
     assert_eq!(long(5_000_000).status(), 413);
     assert_eq!(long(3).status(), 200);
+}
+
+#[test]
+fn checks_are_counted_and_so_is_what_is_none() {
+    let mut gate = okgate(TRUSTED, &rule("open", ""))
+        .env("SERVE_PROMETHEUS_HOST", "127.0.0.1")
+        .env("SERVE_PROMETHEUS_PORT", "0")
+        .run();
+    let envoy = Envoy::to(&address(&mut gate));
+    envoy.check(get("http://app.test/open", &[]));
+    envoy.check(get("http://app.test/closed", &[]));
+    assert!(envoy.try_check(CheckRequest::default()).is_ok());
+    let metrics = gate.stdout();
+    let metrics = metrics.lines().find_map(|line| line.strip_prefix("okgate: serving prometheus on http://"));
+    let port = metrics.and_then(|address| address.rsplit(':').next()?.parse().ok()).expect("a port");
+    let text = exchange(port, false, &Request::get("/metrics").to_bytes(), false).expect("metrics").text();
+    let labels =
+        "method=\"POST\",request=\"/envoy.service.auth.v3.Authorization\",service=\"oathkeeper-grpc\"";
+    for line in [
+        format!("requests_total{{{labels},status_code=\"200\"}} 1"),
+        format!("requests_total{{{labels},status_code=\"404\"}} 1"),
+        format!("requests_total{{{labels},status_code=\"400\"}} 1"),
+        "decisions_total{dialect=\"envoy_grpc\",outcome=\"granted\"} 1".to_owned(),
+        "decisions_total{dialect=\"envoy_grpc\",outcome=\"no-rule\"} 1".to_owned(),
+        "decisions_total{dialect=\"envoy_grpc\",outcome=\"bad-request\"} 1".to_owned(),
+        "decisions_total{dialect=\"envoy_grpc\",outcome=\"forbidden\"} 0".to_owned(),
+    ] {
+        assert!(text.contains(&format!("\nory_oathkeeper_{line}\n")), "{line} is not in {text}");
+    }
 }

@@ -7,6 +7,7 @@ mod bodies;
 mod decisions;
 mod given;
 mod logging;
+mod metrics;
 mod policies;
 mod readiness;
 mod reload;

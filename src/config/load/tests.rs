@@ -317,7 +317,6 @@ fn what_is_not_built_yet_says_so_when_it_is_set() {
     )]);
     let loaded = folder.load(&["a.yaml"], &[]).unwrap();
     insta::assert_snapshot!(loaded.report.to_lines().join("\n").replace(&format!("{}/", folder.0.path().display()), ""), @"
-    a.yaml:3:15: warning[not-implemented-yet]: `serve.prometheus` is not implemented yet and has no effect
     a.yaml:4:23: warning[without-effect]: `serve.api.cors.debug` has no effect
     a.yaml:5:1: warning[not-implemented-yet]: `tracing` is not implemented yet and has no effect
     a.yaml:7:12: warning[not-implemented-yet]: `profiling` is not implemented yet and has no effect
@@ -325,6 +324,33 @@ fn what_is_not_built_yet_says_so_when_it_is_set() {
     ");
     assert_eq!(loaded.report.errors(), 0);
     assert_eq!(loaded.config.serve.proxy.unwrap().listener.port, 1);
+    assert_eq!(loaded.config.serve.prometheus.unwrap().listener.port, 2);
+}
+
+#[test]
+fn there_are_metrics_where_something_is_said_of_them() {
+    use crate::metrics::labels::Paths;
+    for (text, environment, want) in [
+        ("serve: {}", &[][..], None),
+        ("serve: {prometheus: {}}", &[], Some((9000, "/metrics", Paths::Segment))),
+        (
+            "serve: {prometheus: {metrics_path: m, collapse_request_paths: false}}",
+            &[],
+            Some((9000, "/m", Paths::Whole)),
+        ),
+        (
+            "serve: {prometheus: {hide_request_paths: true, collapse_request_paths: false}}",
+            &[],
+            Some((9000, "/metrics", Paths::Hidden)),
+        ),
+        ("serve: {}", &[("SERVE_PROMETHEUS_PORT", "80")], Some((80, "/metrics", Paths::Segment))),
+    ] {
+        let loaded = Folder::new(&[("a.yaml", text)]).load(&["a.yaml"], environment).unwrap();
+        assert!(loaded.report.is_empty(), "{text}: {:?}", loaded.report.to_lines());
+        let metrics = loaded.config.serve.prometheus;
+        let found = metrics.as_ref().map(|m| (m.listener.port, m.path.as_str(), m.paths));
+        assert_eq!(found, want, "{text}");
+    }
 }
 
 #[test]

@@ -67,6 +67,7 @@ impl ClientCredentials {
             on_backend_error: settings.on_backend_error,
         };
         let plan = Plan {
+            handler: "oauth2_client_credentials",
             url: &settings.token_url,
             url_at: "/token_url",
             redirects: 10,

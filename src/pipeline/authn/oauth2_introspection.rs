@@ -103,6 +103,7 @@ impl Introspection {
         });
         let reader = Reader { demands: Arc::clone(&demands), on_backend_error: settings.on_backend_error };
         let plan = Plan {
+            handler: "oauth2_introspection",
             url: &settings.introspection_url,
             url_at: "/introspection_url",
             redirects: REDIRECTS,

@@ -148,6 +148,7 @@ impl SessionCheck {
             on_backend_error: settings.on_backend_error,
         };
         let plan = Plan {
+            handler: kind.id,
             url: &settings.check_session_url,
             url_at: "/check_session_url",
             redirects: REDIRECTS,

@@ -70,7 +70,7 @@ impl Probe {
     pub(super) fn with(id: &str, config: Value, fetch: Rc<dyn Fetch>, shared: Shared) -> Self {
         set_time(NOW);
         let handler = build(id, config, &shared).unwrap_or_else(|findings| panic!("{id}: {findings:?}"));
-        Self { handler, context: Context { fetch, clock: || TIME.get() }, shared }
+        Self { handler, context: Context { clock: || TIME.get(), ..Context::new(fetch) }, shared }
     }
 
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> Outcome {

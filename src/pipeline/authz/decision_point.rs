@@ -98,7 +98,7 @@ type Verdict = Result<Vec<(HeaderName, HeaderValue)>, Denial>;
 impl DecisionPoint {
     /// Builds the way to the service. `config` is the whole configuration of the handler `id`.
     pub(super) fn build(
-        id: &str,
+        id: &'static str,
         context: &BuildContext<'_>,
         config: &Value,
         mut settings: Settings,
@@ -115,6 +115,7 @@ impl DecisionPoint {
             return Err(findings);
         };
         let plan = Plan {
+            handler: id,
             url: &settings.remote,
             url_at: "/remote",
             redirects: if settings.follow_redirects { REDIRECTS } else { 0 },

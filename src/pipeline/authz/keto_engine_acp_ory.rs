@@ -97,6 +97,7 @@ impl Keto {
         let on_backend_error = settings.on_backend_error;
         let retry = Retry { attempts: ATTEMPTS, max_delay: WAIT, give_up_after: DEADLINE };
         let plan = Plan {
+            handler: "keto_engine_acp_ory",
             url: &url,
             url_at: "/base_url",
             redirects: REDIRECTS,

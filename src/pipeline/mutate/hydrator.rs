@@ -145,6 +145,7 @@ impl Hydrator {
         // What remembered answers are for says nothing where none is remembered.
         let key = key.filter(|_| settings.cache.enabled);
         let plan = Plan {
+            handler: "hydrator",
             url: &settings.api.url,
             url_at: "/api/url",
             redirects: REDIRECTS,

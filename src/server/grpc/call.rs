@@ -14,6 +14,7 @@ use http::{Method, Request, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 
 use super::decide;
+use crate::metrics::labels::Service;
 use crate::request::body::{BodyRoom, Place};
 use crate::server::live::Snapshot;
 use crate::server::worker::Worker;
@@ -80,6 +81,9 @@ async fn respond_to(
     worker: &Worker,
     patience: Duration,
 ) {
+    let path = request.uri.path();
+    let tally = worker.context.tally.as_ref().filter(|_| path != HEALTH);
+    let running = tally.map(|tally| tally.begin(Service::Grpc, request.method.as_str(), path));
     let is_grpc = request.headers.get(CONTENT_TYPE).is_some_and(|kind| {
         let rest = kind.as_bytes().strip_prefix(GRPC.as_bytes());
         rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
@@ -88,6 +92,9 @@ async fn respond_to(
         let mut response = Response::new(());
         *response.status_mut() =
             if is_grpc { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::UNSUPPORTED_MEDIA_TYPE };
+        if let Some(running) = running {
+            running.answered(response.status().as_u16());
+        }
         // Who went away needs no answer; the same holds below.
         let _ = respond.send_response(response, true);
         return;
@@ -96,10 +103,13 @@ async fn respond_to(
         outcome = outcome(request, body, peer, worker, patience) => outcome,
         _ = poll_fn(|cx| respond.poll_reset(cx)) => return,
     };
+    if let Some(running) = running {
+        running.answered(outcome.as_ref().map_or_else(|(code, _)| http_status(*code), |(status, _)| *status));
+    }
     let mut head = Response::new(());
     head.headers_mut().insert(CONTENT_TYPE, GRPC);
     match outcome {
-        Ok(message) => {
+        Ok((_, message)) => {
             let mut trailers = HeaderMap::with_capacity(1);
             trailers.insert(STATUS, HeaderValue::from_static("0"));
             if let Ok(mut stream) = respond.send_response(head, false)
@@ -116,13 +126,14 @@ async fn respond_to(
     }
 }
 
+/// The message of an answer, with the status that it stands for.
 async fn outcome(
     request: &Parts,
     body: &mut RecvStream,
     peer: Option<IpAddr>,
     worker: &Worker,
     patience: Duration,
-) -> Result<Bytes, Failed> {
+) -> Result<(u16, Bytes), Failed> {
     let deadline = request.headers.get("grpc-timeout").and_then(|value| budget(value.as_bytes()));
     // A little before: Envoy's own clock began earlier, and what it does not get in time may pass.
     let deadline = deadline.and_then(|budget| Instant::now().checked_add(budget / 10 * 9));
@@ -139,16 +150,27 @@ async fn outcome(
                         .await
                         .map_err(|_| UNREADABLE)?
                 }
-                Came::TooLong => decide::too_long(peer, &snapshot),
-                Came::NoRoom => decide::no_room(peer, &snapshot),
+                Came::TooLong => decide::too_long(peer, &snapshot, &worker.context),
+                Came::NoRoom => decide::no_room(peer, &snapshot, &worker.context),
             };
-            Ok(reply.body)
+            Ok((reply.status, reply.body))
         }
         HEALTH => match read(HEALTH_BYTES).await? {
-            Came::Whole(..) => Ok(health(&snapshot, worker)),
+            Came::Whole(..) => Ok((200, health(&snapshot, worker))),
             Came::TooLong | Came::NoRoom => Err(TOO_LONG),
         },
         _ => Err(UNKNOWN),
+    }
+}
+
+/// What a status of gRPC is called in HTTP (google.rpc.Code), of those that there are.
+fn http_status(code: u16) -> u16 {
+    match code {
+        3 => 400,
+        4 => 504,
+        8 => 429,
+        12 => 501,
+        _ => 500,
     }
 }
 

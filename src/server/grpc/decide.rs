@@ -32,7 +32,7 @@ pub async fn decide(
     let id = new_id(&mut id);
     let asked = match check.asked(peer, id) {
         Ok(asked) => asked,
-        Err(why) => return Ok(refuse(Denial::BadRequest { why }, peer, snapshot)),
+        Err(why) => return Ok(refuse(Denial::BadRequest { why }, peer, snapshot, context)),
     };
     let read = snapshot.grpc.read(asked);
     let body = check.body().map(|(body, whole)| {
@@ -49,7 +49,7 @@ fn new_id(buffer: &mut [u8; Hyphenated::LENGTH]) -> &str {
 }
 
 /// The no to a question of which nothing is known.
-fn refuse(denial: Denial, peer: Option<IpAddr>, snapshot: &Snapshot) -> Reply {
+fn refuse(denial: Denial, peer: Option<IpAddr>, snapshot: &Snapshot, context: &Context) -> Reply {
     let mut id = [0; Hyphenated::LENGTH];
     let headers = HeaderFields::default();
     let asked = Asked {
@@ -65,18 +65,26 @@ fn refuse(denial: Denial, peer: Option<IpAddr>, snapshot: &Snapshot) -> Reply {
         believed: false,
         id: Some(new_id(&mut id)),
     };
-    decisions::refuse_unread(Parts::unknown("", peer), denial, None, &asked, &snapshot.grpc, snapshot)
+    decisions::refuse_unread(
+        Parts::unknown("", peer),
+        denial,
+        None,
+        &asked,
+        &snapshot.grpc,
+        snapshot,
+        context,
+    )
 }
 
 /// The no to a question that is too long to be read.
-pub(super) fn too_long(peer: Option<IpAddr>, snapshot: &Snapshot) -> Reply {
+pub(super) fn too_long(peer: Option<IpAddr>, snapshot: &Snapshot, context: &Context) -> Reply {
     let why =
         Detail::id("message-too-long").log("the question is longer than `serve.grpc.max_message_bytes`");
-    refuse(Denial::CouldNotDecide { status: 413, why, retry_after: None }, peer, snapshot)
+    refuse(Denial::CouldNotDecide { status: 413, why, retry_after: None }, peer, snapshot, context)
 }
 
 /// The no to a question for which there is no room among those that wait.
-pub(super) fn no_room(peer: Option<IpAddr>, snapshot: &Snapshot) -> Reply {
+pub(super) fn no_room(peer: Option<IpAddr>, snapshot: &Snapshot, context: &Context) -> Reply {
     let why = Detail::id("no-room").log("too many long questions and bodies are kept at the same time");
-    refuse(Denial::CouldNotDecide { status: 503, why, retry_after: None }, peer, snapshot)
+    refuse(Denial::CouldNotDecide { status: 503, why, retry_after: None }, peer, snapshot, context)
 }

@@ -34,6 +34,7 @@ pub use settings::{BackendSettings, CacheSettings, DEADLINE, LONGEST_ANSWER, Ret
 
 use self::settings::Durations;
 use super::calls::Calls;
+use super::counts::HandlerCounts;
 use super::{Fetch, Incoming, Outgoing, OutgoingBody, shown_url};
 use crate::cache::{Cache, Key, Space};
 use crate::diagnostic::Finding;
@@ -41,6 +42,8 @@ use crate::keys::verify::stated_expiry;
 
 /// What a handler's contract says about its calls; the settings say the rest.
 pub struct Plan<'p> {
+    /// Id of the handler, for metrics.
+    pub handler: &'static str,
     /// The URL that is called; calls that change its path or query count as calls to the same service.
     pub url: &'p str,
     /// JSON pointer of the URL in the handler's configuration, for findings.
@@ -151,6 +154,7 @@ pub struct Backend<T> {
     gate: Arc<Semaphore>,
     cache: Arc<Cache>,
     calls: Arc<Calls>,
+    counts: Arc<HandlerCounts>,
     read: Reader<T>,
 }
 
@@ -220,6 +224,7 @@ impl<T: Send + Sync + 'static> Backend<T> {
             gate: calls.gate(&authority),
             cache: Arc::clone(cache),
             calls: Arc::clone(calls),
+            counts: calls.counts.of(plan.handler),
             read: Box::new(read),
         })
     }
@@ -328,9 +333,20 @@ impl<T: Send + Sync + 'static> Backend<T> {
         question: &Question,
         deadline: Instant,
     ) -> Result<Reading<T>, Fault> {
+        let begun = Instant::now();
+        let outcome = self.call(fetch, question, deadline).await;
+        self.counts.ended(&outcome, begun.elapsed());
+        Ok((self.read)(outcome?, now))
+    }
+
+    async fn call(
+        &self,
+        fetch: &Rc<dyn Fetch>,
+        question: &Question,
+        deadline: Instant,
+    ) -> Result<Incoming, Fault> {
         let _turn = self.turn(question, deadline).await?;
-        let answer = self.attempts(fetch, question, deadline).await?;
-        Ok((self.read)(answer, now))
+        self.attempts(fetch, question, deadline).await
     }
 
     /// Waits for its turn to call the service.
@@ -360,6 +376,7 @@ impl<T: Send + Sync + 'static> Backend<T> {
         let mut made = 0;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
+            self.counts.attempt();
             let sent = fetch.send(self.outgoing(question, left));
             let result = sent.await.map_err(Fault::from);
             made += 1;

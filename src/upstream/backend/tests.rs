@@ -57,6 +57,7 @@ impl Ground {
 
 fn plan() -> Plan<'static> {
     Plan {
+        handler: "test",
         url: URL,
         url_at: "/url",
         redirects: 0,

@@ -63,6 +63,7 @@ impl PreAuthorization {
     ) -> Result<Self, Vec<Finding>> {
         let meaning = serde_json::to_vec(settings).unwrap_or_default();
         let plan = Plan {
+            handler: "oauth2_introspection.pre_authorization",
             url: &settings.token_url,
             url_at: "/pre_authorization/token_url",
             redirects: 10,

@@ -40,7 +40,7 @@ impl Mint {
         TIME.set(NOW);
         let shared = Shared { jwks: Arc::new(store), ..Shared::new(crate::cache::DEFAULT_BUDGET) };
         let fetch = FakeFetch::new();
-        let context = Context { fetch: fetch.clone(), clock: || TIME.get() };
+        let context = Context { clock: || TIME.get(), ..Context::new(fetch.clone()) };
         Self { mutator: build(&shared, config).unwrap(), context, fetch }
     }
 
