@@ -17,7 +17,7 @@ use okgate::pipeline::session::HeaderList;
 use okgate::pipeline::{Context, Reply, Shared};
 use okgate::request::headers::HeaderFields;
 use okgate::request::path::readings;
-use okgate::request::{AccessRequest, Origin, Part, Parts};
+use okgate::request::{AccessRequest, Headers, Origin, Part, Parts};
 use okgate::rule::Repository;
 use okgate::server::grpc;
 use okgate::server::live::Snapshot;
@@ -153,7 +153,7 @@ pub fn request(input: &[u8]) {
     };
     for dialect in DIALECTS {
         let Ok(understood) = dialect.read(&asked) else { continue };
-        let headers = understood.headers.as_ref().unwrap_or(&headers);
+        let headers: &dyn Headers = understood.headers.as_ref().map_or(&headers, |own| own);
         let Ok(request) = AccessRequest::new(understood.parts, headers) else { continue };
         canonical(&request);
         let _ = (request.url(), request.path(), request.headers().first("host"));
