@@ -35,10 +35,10 @@ pub(crate) fn is_end_to_end(name: &str) -> bool {
     !NEVER_SENT.contains(&name)
 }
 
-/// Whether an upstream may take one name for the other: programs behind CGI, WSGI and the like see no difference between
-/// `X_User` and `X-User`.
+/// Whether an upstream may take one name for the other: programs behind CGI, WSGI and PHP see no difference between
+/// `X_User`, `X.User` and `X-User`.
 fn is_taken_for(name: &HeaderName, own: &HeaderName) -> bool {
-    let same = |(a, b): (u8, u8)| a == b || (a == b'_' && b == b'-');
+    let same = |(a, b): (u8, u8)| a == b || (matches!(a, b'_' | b'.') && b == b'-');
     let (name, own) = (name.as_str(), own.as_str());
     name.len() == own.len() && name.bytes().zip(own.bytes()).all(same)
 }

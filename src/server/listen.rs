@@ -28,7 +28,7 @@ use tokio_openssl::SslStream;
 use super::fields::{self, Fitting};
 use super::reply::response;
 use super::streams::Streams;
-use super::worker::{self, MakeWorker};
+use super::worker::{self, Front, MakeWorker};
 use crate::config::{Listener, Tls};
 use crate::pipeline::errors::json::error_body;
 
@@ -36,6 +36,9 @@ use crate::pipeline::errors::json::error_body;
 const BACKLOG: i32 = 2048;
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(3);
+/// How long a client of the proxy that still sends may take to read its answer to the end: an upstream may have answered
+/// early, and a connection that is closed on unread bytes takes back what was answered.
+const LINGER: Duration = Duration::from_secs(5);
 /// What HTTP/2 clients that know the server for one begin with (RFC 9113 section 3.4), as far as it is needed
 /// to tell them apart from all others.
 const PREFACE: &[u8; 12] = b"PRI * HTTP/2";
@@ -46,6 +49,8 @@ const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
 macro_rules! http {
     ($times:expr, $make:expr, $tls:expr) => {{
         let worker = $make();
+        // Who goes away while an upstream works is not waited for. A gateway that only asks may have no more to say.
+        let is_proxy = matches!(worker.front, Front::Proxy(_));
         // Without extractors and a route around it, which cost each request a few allocations.
         let app = App::new().default_service(fn_service(move |mut request: ServiceRequest| {
             let worker = Rc::clone(&worker);
@@ -64,6 +69,8 @@ macro_rules! http {
         HttpService::build()
             .keep_alive($times.idle)
             .client_request_timeout($times.read)
+            .h1_allow_half_closed(!is_proxy)
+            .client_disconnect_timeout(if is_proxy { LINGER } else { Duration::ZERO })
             .graceful_shutdown_signal(move || {
                 let ending = ending.clone();
                 async move { ending.notified().await }
