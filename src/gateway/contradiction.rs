@@ -1,6 +1,8 @@
 //! Contradictions: what a `strict` endpoint does not answer, because one of two things that were said about
 //! a request is false and it cannot be known which.
 
+use http::HeaderName;
+
 use super::trust::{Hops, first_hop};
 use super::{Asked, Trust};
 use crate::request::{Client, Headers, Parts};
@@ -21,13 +23,18 @@ const SAID: &[&str] = &[
 ];
 
 /// The first contradiction between what a dialect understood and all that was said; its text is for the log
-/// and names headers, not values.
-pub(super) fn contradiction(asked: &Asked<'_>, parts: &Parts<'_>, trust: &Trust) -> Result<(), String> {
+/// and names headers, not values. `identity` are the headers that the upstream believes.
+pub(super) fn contradiction(
+    asked: &Asked<'_>,
+    parts: &Parts<'_>,
+    trust: &Trust,
+    identity: &[HeaderName],
+) -> Result<(), String> {
     let headers = asked.headers;
-    for name in SAID {
+    for name in SAID.iter().chain(&["authorization"]) {
         said_once(headers, name)?;
     }
-    disguised(headers)?;
+    disguised(headers, identity)?;
     let is_method = |value: &[u8]| value.eq_ignore_ascii_case(parts.method.value.as_bytes());
     let is_scheme = |value: &[u8]| value.eq_ignore_ascii_case(parts.scheme.value.as_bytes());
     let is_host = |value: &[u8]| value.eq_ignore_ascii_case(parts.host.value.as_bytes());
@@ -57,18 +64,19 @@ pub(super) fn said_once(headers: &dyn Headers, name: &str) -> Result<(), String>
     if twice { Err(format!("`{name}` is there twice, with two values")) } else { Ok(()) }
 }
 
-/// Names with underscores, which some servers take for the same.
-fn disguised(headers: &dyn Headers) -> Result<(), String> {
+/// Names with underscores or dots, which some servers take for the same (CGI, WSGI, PHP).
+fn disguised(headers: &dyn Headers, identity: &[HeaderName]) -> Result<(), String> {
     let mut found = None;
     headers.all(&mut |name, _| {
-        if name.contains('_') {
-            let plain = name.replace('_', "-").to_ascii_lowercase();
-            if SAID.contains(&plain.as_str()) || plain == "x-forwarded-for" {
+        if name.contains(['_', '.']) {
+            let plain = name.replace(['_', '.'], "-").to_ascii_lowercase();
+            let own = identity.iter().any(|name| name.as_str() == plain);
+            if own || SAID.contains(&plain.as_str()) || plain == "x-forwarded-for" {
                 found.get_or_insert(plain);
             }
         }
     });
-    found.map_or(Ok(()), |name| Err(format!("`{name}` is there with an underscore in its name")))
+    found.map_or(Ok(()), |name| Err(format!("`{name}` is there with another sign for a hyphen in its name")))
 }
 
 fn agree(headers: &dyn Headers, names: &[&str], agrees: impl Fn(&[u8]) -> bool) -> Result<(), String> {
@@ -138,6 +146,11 @@ mod tests {
             ("another method", vec![("x-original-method", "POST")], "", false),
             ("the method in small letters", vec![("x-forwarded-method", "get")], "", true),
             ("an underscore", vec![("x_forwarded_uri", "/a?b=c")], "", false),
+            ("an identity with an underscore", vec![("x_user", "root")], "", false),
+            ("an identity with a dot and in capitals", vec![("X.USER", "root")], "", false),
+            ("an identity as it is", vec![("x-user", "root")], "", true),
+            ("another name with an underscore", vec![("x_other", "1")], "", true),
+            ("two credentials", vec![("authorization", "a"), ("authorization", "b")], "", false),
             ("the same path below the endpoint", vec![], "/a", true),
             ("another path below the endpoint", vec![], "/b", false),
             ("an empty header", vec![("x-original-url", "")], "", true),
@@ -152,7 +165,12 @@ mod tests {
         ];
         let trusted = ["10.0.0.0/8".to_owned()];
         let settings = Answering { strict: true, trust: Trust::new(Some(&trusted)), ..Answering::default() };
-        let endpoint = Endpoint::new("/decisions", dialect("oathkeeper").unwrap(), &settings, &[]);
+        let endpoint = Endpoint::new(
+            "/decisions",
+            dialect("oathkeeper").unwrap(),
+            &settings,
+            &[HeaderName::from_static("x-user")],
+        );
         for (name, fields, path, want) in rows {
             let headers: HeaderFields = [uri].into_iter().chain(fields).collect();
             let asked = Asked { path, peer: Some([10, 0, 0, 1].into()), ..Asked::of(&headers) };

@@ -67,7 +67,7 @@ impl Endpoint {
         if understood.headers.is_none() {
             understood.parts.client = self.trust.client(&asked);
             if self.strict && asked.believed {
-                contradiction(&asked, &understood.parts, &self.trust).map_err(|why| {
+                contradiction(&asked, &understood.parts, &self.trust, &self.removable).map_err(|why| {
                     let why = Detail::id("contradiction").public("The gateway contradicts itself.").log(why);
                     Denial::BadRequest { why }
                 })?;

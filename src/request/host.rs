@@ -1,6 +1,7 @@
 //! Host and scheme in canonical form (RFC 3986 section 6.2.2.1 and 6.2.3).
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// The scheme in lower case, `ws` and `wss` as `http` and `https`; `None` when it is not a scheme at all.
 pub fn canonical_scheme(scheme: &str) -> Option<Cow<'static, str>> {
@@ -23,8 +24,8 @@ pub fn default_port(scheme: &str) -> Option<&'static str> {
     }
 }
 
-/// Appends the host in lower case without the scheme's default port; `None`, and nothing appended, when
-/// no host may look like that.
+/// Appends the host in lower case, without the dot that a name may end with and without the scheme's default port;
+/// `None`, and nothing appended, when no host may look like that.
 pub fn push_canonical_host(out: &mut String, scheme: &str, host: &str) -> Option<()> {
     let name_len = host_name_len(host)?;
     let (name, port) = host.split_at_checked(name_len)?;
@@ -33,7 +34,13 @@ pub fn push_canonical_host(out: &mut String, scheme: &str, host: &str) -> Option
         None => return None,
         Some(digits) => digits,
     };
-    if !digits.bytes().all(|b| b.is_ascii_digit()) || digits.len() > 5 {
+    let port: Option<u16> = match digits {
+        "" => None,
+        _ if digits.len() > 5 || !digits.bytes().all(|b| b.is_ascii_digit()) => return None,
+        _ => Some(digits.parse().ok()?),
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.is_empty() {
         return None;
     }
     let start = out.len();
@@ -41,8 +48,11 @@ pub fn push_canonical_host(out: &mut String, scheme: &str, host: &str) -> Option
     if let Some(pushed) = out.get_mut(start..) {
         pushed.make_ascii_lowercase();
     }
-    if !digits.is_empty() && Some(digits) != default_port(scheme) {
-        out.push_str(port);
+    if let Some(port) =
+        port.filter(|port| Some(*port) != default_port(scheme).and_then(|own| own.parse().ok()))
+    {
+        // Writing to a String cannot fail.
+        let _ = write!(out, ":{port}");
     }
     Some(())
 }
@@ -83,6 +93,12 @@ mod tests {
             ("http", "[::1]:8080", Some("[::1]:8080")),
             ("http", "[::1]:80", Some("[::1]")),
             ("http", "café.test", Some("café.test")),
+            ("http", "App.test.", Some("app.test")),
+            ("http", "app.test.:8080", Some("app.test:8080")),
+            ("http", "app.test:080", Some("app.test")),
+            ("http", "app.test:08080", Some("app.test:8080")),
+            ("http", "app.test:65536", None),
+            ("http", ".", None),
             ("http", "", None),
             ("http", "a b", None),
             ("http", "app.test/x", None),

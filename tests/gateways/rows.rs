@@ -172,6 +172,26 @@ pub const ROWS: &[Row] = &[
         wanted: Unmatched,
     },
     Row {
+        name: "what a client sends behind its body does not count",
+        request: |_| {
+            Request::new("POST", "/internal/metrics")
+                .header("Trailer", "X-Forwarded-Uri")
+                .header("Transfer-Encoding", "chunked")
+                .body("1\r\nx\r\n0\r\nX-Forwarded-Uri: /public/x\r\n\r\n")
+        },
+        wanted: Refused(403),
+    },
+    Row {
+        name: "an upgrade to another protocol is decided like any other request",
+        request: |_| {
+            page("/internal/metrics")
+                .header("Connection", "Upgrade, HTTP2-Settings")
+                .header("Upgrade", "h2c")
+                .header("HTTP2-Settings", "AAMAAABkAAQAAP__")
+        },
+        wanted: Refused(403),
+    },
+    Row {
         name: "the way back leads to the host that was asked, not to one that is claimed",
         request: |setup| {
             page("/app/cart")
@@ -209,6 +229,21 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "an escaped backslash does not lead out of a rule",
         request: |_| page("/public/..%5cinternal/x"),
+        wanted: NotInternal,
+    },
+    Row {
+        name: "an empty segment with parameters does not lead out of a rule",
+        request: |_| page("/public/;/../internal/x"),
+        wanted: NotInternal,
+    },
+    Row {
+        name: "dots with parameters do not lead out of a rule",
+        request: |_| page("/public/..;v=1/internal/x"),
+        wanted: NotInternal,
+    },
+    Row {
+        name: "a name with parameters is no other path",
+        request: |_| page("/internal;v=1/x"),
         wanted: NotInternal,
     },
     Row { name: "a doubled slash is no other path", request: |_| page("//internal/x"), wanted: NotInternal },
@@ -281,7 +316,8 @@ impl Row {
     }
 }
 
-/// Whether an upstream that decodes twice, takes `\` for `/` and resolves dots would serve `/internal` for this path.
+/// Whether an upstream that decodes twice, takes `\` for `/`, takes parameters away and resolves dots would serve
+/// `/internal` for this path.
 pub fn leads_to_internal(path: &str) -> bool {
     let mut path = path.split('?').next().unwrap_or_default().to_lowercase();
     for _ in 0..2 {
@@ -291,7 +327,7 @@ pub fn leads_to_internal(path: &str) -> bool {
     }
     let mut parts = Vec::new();
     for part in path.split(['/', '\\']) {
-        match part {
+        match part.split(';').next().unwrap_or_default() {
             "" | "." => {}
             ".." => {
                 parts.pop();
