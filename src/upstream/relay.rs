@@ -129,7 +129,10 @@ pub(super) async fn converse(
     {
         writer = Writer::Going(Task::spawn(write_upgraded(write, stream)));
     }
-    let body = if heads.codec_ref().message_type() == MessageType::None && !is_upgraded {
+    // These have no body, whatever length they name (RFC 9112 section 6.3).
+    let is_empty = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status)
+        || heads.codec_ref().message_type() == MessageType::None;
+    let body = if is_empty && !is_upgraded {
         let parts = heads.into_parts();
         if parts.codec.keep_alive() && parts.read_buf.is_empty() {
             writer.give_back(parts.io, home);
