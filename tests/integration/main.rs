@@ -8,6 +8,7 @@ mod decisions;
 mod given;
 mod logging;
 mod policies;
+mod proxy;
 mod readiness;
 mod reload;
 mod robustness;
