@@ -7,7 +7,7 @@ mod sniff;
 
 use std::cell::Cell;
 
-use actix_http::body::{BodyStream, BoxBody, SizedStream};
+use actix_http::body::{BodyStream, BoxBody, None as NoBody, SizedStream};
 use actix_http::{ConnectionType, RequestHead, ResponseHead, Version};
 use actix_web::dev::Payload;
 use actix_web::http::header::{
@@ -57,22 +57,20 @@ pub async fn serve(
     let body = body.map(|body| body.keeping(KEPT));
     let max_header_bytes =
         snapshot.config.serve.proxy.as_ref().map_or(usize::MAX, |proxy| proxy.listener.max_header_bytes);
-    let mut is_sent = false;
+    let is_taken = Cell::new(false);
     let mut answer = if api::head_bytes(request) > max_header_bytes {
         replied(request, error_body(431, "The head of the request is too long", None, None))
     } else if cors.enabled() && cors::announced(request.method().as_str(), &headers).is_some() {
         replied(request, Reply { status: 204, headers: cors.preflight(&headers).0, body: Bytes::new() })
     } else {
-        let front = Front { request, snapshot: &snapshot, worker, pool, tls, is_sent: Cell::new(false) };
+        let front = Front { request, snapshot: &snapshot, worker, pool, tls, is_taken: &is_taken };
         let mut answer = front.answer(protocol, payload, body.as_ref()).await;
-        is_sent = front.is_sent.get();
         if cors.enabled() {
             add_cors(cors, &headers, answer.headers_mut());
         }
         answer
     };
-    // What goes on to an upstream is the upstream's, also while it answers.
-    if let Some(body) = body.as_ref().filter(|_| !is_sent) {
+    if let Some(body) = body.as_ref().filter(|_| !is_taken.get()) {
         body::discard(request, body).await;
     }
     if matches!(protocol, Protocol::Unclear | Protocol::Unasked) {
@@ -132,8 +130,8 @@ struct Front<'f> {
     worker: &'f Worker,
     pool: &'f Pool,
     tls: bool,
-    /// Whether the request's body is on its way to an upstream.
-    is_sent: Cell<bool>,
+    /// Whether the upstream answers: it may go on reading the body meanwhile.
+    is_taken: &'f Cell<bool>,
 }
 
 impl Front<'_> {
@@ -214,6 +212,7 @@ impl Front<'_> {
         };
         match sent {
             Ok(answer) => {
+                self.is_taken.set(true);
                 debug!(
                     rule.id = id,
                     upstream.origin = upstream.origin,
@@ -255,7 +254,6 @@ impl Front<'_> {
             },
             (_, _, None) => Sending::Nothing,
         };
-        self.is_sent.set(true);
         let limits = self.limits();
         let to = Destination {
             origin: &upstream.origin,
@@ -415,7 +413,9 @@ async fn passed_on(request: &HttpRequest, answer: Answer) -> HttpResponse<BoxBod
     let body = match (body, length) {
         _ if request.method() == Method::HEAD => {
             let nothing = futures_util::stream::empty::<Result<Bytes, RelayError>>();
-            length.map_or_else(|| BoxBody::new(()), |length| BoxBody::new(SizedStream::new(length, nothing)))
+            // Without a length there is nothing to say about it, not even that it is 0.
+            let unsaid = || BoxBody::new(NoBody::new());
+            length.map_or_else(unsaid, |length| BoxBody::new(SizedStream::new(length, nothing)))
         }
         (None, _) => BoxBody::new(()),
         (Some(body), Some(length)) => BoxBody::new(SizedStream::new(length, body)),

@@ -12,7 +12,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use actix_rt::net::{ActixStream, Ready};
 use actix_service::Service;
@@ -77,6 +77,14 @@ impl Connection {
     /// What comes next is the answer to another request.
     pub(super) fn expect_answer(&mut self) {
         self.head = Head::Awaited(BytesMut::new());
+    }
+
+    /// Whether the other side neither closed the connection nor said anything unasked, be it a part of a head or an
+    /// interim answer.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut byte = [0; 1];
+        self.stream.poll_some(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
     }
 }
 
@@ -189,8 +197,8 @@ fn look_at_head(bytes: &mut BytesMut) -> io::Result<bool> {
     loop {
         let begin = bytes.get(..7).unwrap_or(bytes);
         if !b"HTTP/1.".starts_with(begin) {
-            // No answer at all, as who reads it will see.
-            return Ok(true);
+            // Not even an empty line: who reads it would pass over that, to an interim answer.
+            return Err(io::Error::other("what comes is no answer"));
         }
         let Some(end) = end_of_head(bytes) else {
             let too_long = || io::Error::other("the head of the answer is too long");
@@ -200,7 +208,12 @@ fn look_at_head(bytes: &mut BytesMut) -> io::Result<bool> {
             Some([b'1', tens, ones]) if [*tens, *ones] != *b"01" => bytes.advance(end),
             Some(b"204" | b"304" | b"101") => return Ok(true),
             _ => {
-                let has_length = bytes.get(..end).is_some_and(has_length);
+                let (head, version) = (bytes.get(..end).unwrap_or_default(), bytes.get(7));
+                if version == Some(&b'0') && names(head, "transfer-encoding", |_| true) {
+                    // Of that time nobody can say what it means (RFC 9112 section 6.1).
+                    return Err(io::Error::other("HTTP/1.0 has no transfer codings"));
+                }
+                let has_length = has_length(head);
                 if let Some(version) = bytes.get_mut(7).filter(|_| !has_length) {
                     *version = b'0';
                 }
@@ -222,9 +235,16 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 
 /// Whether a head says where its body ends.
 fn has_length(head: &[u8]) -> bool {
+    names(head, "content-length", |_| true)
+        || names(head, "transfer-encoding", |coding| !coding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether a head has a field of a name, in lower case, with such a value.
+fn names(head: &[u8], name: &str, has: impl Fn(&[u8]) -> bool) -> bool {
     head.split(|byte| *byte == b'\n').skip(1).any(|line| {
-        let name = line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
-        name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"transfer-encoding")
+        let (found, value) = line.split_at(memchr::memchr(b':', line).unwrap_or(line.len()));
+        found.trim_ascii().eq_ignore_ascii_case(name.as_bytes())
+            && has(value.get(1..).unwrap_or_default().trim_ascii())
     })
 }
 

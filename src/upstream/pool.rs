@@ -2,15 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use actix_http::RequestHead;
 use http::Method;
-use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::{Instant, timeout};
 
 use super::awc::plain;
@@ -169,7 +166,7 @@ impl Idle {
                 (Some(old), Some(new)) => Arc::ptr_eq(old, new),
                 (old, new) => old.is_none() && new.is_none(),
             };
-            if trusted && now - kept.since < IDLE && is_quiet(&mut kept.connection) {
+            if trusted && now - kept.since < IDLE && kept.connection.is_quiet() {
                 return Some(kept.connection);
             }
         }
@@ -185,11 +182,4 @@ impl Idle {
         });
         self.count = self.by_origin.values().map(Vec::len).sum();
     }
-}
-
-/// Whether the other side neither closed a connection nor said anything unasked.
-fn is_quiet(connection: &mut Connection) -> bool {
-    let mut byte = [0; 1];
-    let mut context = Context::from_waker(Waker::noop());
-    matches!(Pin::new(connection).poll_read(&mut context, &mut ReadBuf::new(&mut byte)), Poll::Pending)
 }

@@ -17,7 +17,7 @@ use actix_http::{RequestHead, RequestHeadType, ResponseHead};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode, Version, header};
 use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
@@ -131,15 +131,25 @@ pub(super) async fn converse(
     {
         writer = Writer::Going(Task::spawn(write_upgraded(write, stream)));
     }
-    let body = if heads.codec_ref().message_type() == MessageType::None && !is_upgraded {
+    // These have no body, whatever length they name (RFC 9112 section 6.3).
+    let is_empty = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status)
+        || heads.codec_ref().message_type() == MessageType::None;
+    let is_new = head.version == Version::HTTP_11;
+    // Before, a connection was for one answer.
+    let home = Some(home).filter(|_| is_new);
+    let body = if is_empty && !is_upgraded {
         let parts = heads.into_parts();
-        if parts.codec.keep_alive() && parts.read_buf.is_empty() {
+        if let Some(home) = home
+            && parts.codec.keep_alive()
+            && parts.read_buf.is_empty()
+        {
             writer.give_back(parts.io, home);
         }
         None
     } else {
-        let has_length = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
-        let is_framed = !is_upgraded && has_length.iter().any(|name| head.headers().contains_key(name));
+        let has_length = head.headers().contains_key(header::CONTENT_LENGTH)
+            || (is_new && head.headers().contains_key(header::TRANSFER_ENCODING));
+        let is_framed = !is_upgraded && has_length;
         let pieces = if is_upgraded {
             Incoming::Raw(heads.into_map_codec(|_| actix_codec::BytesCodec))
         } else {
@@ -147,7 +157,7 @@ pub(super) async fn converse(
         };
         // What was upgraded may be silent for as long as both sides like.
         let patience = (!is_upgraded).then(|| Patience { within, since: Instant::now(), sleep: None });
-        Some(AnswerBody { pieces: Some(pieces), writer, home: Some(home), is_framed, patience, ahead: None })
+        Some(AnswerBody { pieces: Some(pieces), writer, home, is_framed, patience, ahead: None })
     };
     Ok(Answer { head, is_upgraded, body })
 }

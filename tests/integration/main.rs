@@ -9,6 +9,7 @@ mod given;
 mod logging;
 mod metrics;
 mod policies;
+mod proxy;
 mod readiness;
 mod reload;
 mod robustness;

@@ -126,7 +126,8 @@ fn what_a_head_says_of_its_end() {
         ("", Ok(false), ""),
         ("HTT", Ok(false), "HTT"),
         ("HTTP/1.1 200 OK\r\n", Ok(false), "HTTP/1.1 200 OK\r\n"),
-        ("no http", Ok(true), "no http"),
+        ("no http", Err(()), "no http"),
+        ("\r\nHTTP/1.1 100 Go\r\n\r\n", Err(()), "\r\nHTTP/1.1 100 Go\r\n\r\n"),
         ("HTTP/1.1 200 OK\r\n\r\n", Ok(true), "HTTP/1.0 200 OK\r\n\r\n"),
         ("HTTP/1.1 204 No\r\n\r\n", Ok(true), "HTTP/1.1 204 No\r\n\r\n"),
         ("HTTP/1.1 101 Up\r\n\r\n", Ok(true), "HTTP/1.1 101 Up\r\n\r\n"),
@@ -141,6 +142,16 @@ fn what_a_head_says_of_its_end() {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: x\r\n\r\n",
             Ok(true),
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: x\r\n\r\n",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n",
+            Ok(true),
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: identity\r\n\r\n",
+        ),
+        (
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            Err(()),
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         ),
         (
             "HTTP/1.1 200 OK\r\n\r\ncontent-length: 5\r\n\r\n",

@@ -249,7 +249,11 @@ impl Connection {
         Ok(line)
     }
 
-    fn status_line(&mut self) -> io::Result<u16> {
+    /// Reads the first line of an answer, for its status.
+    ///
+    /// # Errors
+    /// When the connection ends before, or what comes is no HTTP.
+    pub fn status_line(&mut self) -> io::Result<u16> {
         let line = self.line()?;
         let text = String::from_utf8_lossy(&line);
         let mut words = text.split(' ');

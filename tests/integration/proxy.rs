@@ -1,0 +1,6 @@
+//! The proxy: real requests through the real binary to upstreams that each test writes itself, byte for byte where
+//! they have to misbehave.
+
+mod connections;
+mod given;
+mod streaming;
