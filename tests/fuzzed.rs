@@ -114,6 +114,34 @@ const QUESTION: &[&str] = &[
     "//",
 ];
 
+/// Members of an event, each with its comma, and pieces that break one.
+const EVENT: &[&str] = &[
+    r#","headers":{"Host":"b.test","X-\u0041":"\u00e9"}"#,
+    r#","headers":{"a":"1","A":"2","a":"3","b c":"4","d":"\r\n"}"#,
+    r#","headers":null"#,
+    r#","headers":{"a":null,"b":[{}],"c":{"d":1e9},"e":true,"f":-1.5}"#,
+    r#","multiValueHeaders":{"Host":["b.test","c.test"],"x":[],"x":["1"]}"#,
+    r#","multiValueHeaders":{"a":"1"}"#,
+    r#","queryStringParameters":{"q":"1","é":"&="}"#,
+    r#","multiValueQueryStringParameters":{"q":["1","2"]}"#,
+    r#","cookies":["a=1","b=2"]"#,
+    r#","rawQueryString":"a=1""#,
+    r#","identitySource":["x"],"stageVariables":{"a":[1,2,{"b":null}]}"#,
+    r#","path":"/b""#,
+    r#","type":"TOKEN""#,
+    ",",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    ":",
+    "\\",
+    "\\ud800",
+    "null",
+    "1e999",
+];
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -144,6 +172,17 @@ proptest! {
         fuzz::request(question.as_bytes());
         fuzz::request(format!("GET\n/decisions\ngate\n{question}").as_bytes());
         fuzz::request(&bytes);
+    }
+
+    #[test]
+    fn events_are_understood_or_refused(
+        members in text_of(EVENT, 24),
+        bytes in prop::collection::vec(any::<u8>(), 0..48),
+    ) {
+        fuzz::event(members.as_bytes());
+        fuzz::event(format!(r#"{{"type":"REQUEST","methodArn":"arn","path":"/a","httpMethod":"GET","requestContext":{{"domainName":"a.test"}}{members}}}"#).as_bytes());
+        fuzz::event(format!(r#"{{"type":"REQUEST","version":"2.0","routeArn":"arn","rawPath":"/a","requestContext":{{"domainName":"a.test","http":{{"method":"GET"}}}}{members}}}"#).as_bytes());
+        fuzz::event(&bytes);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 use bytes::Bytes;
 use okgate::config::{self, Sources};
 use okgate::gateway::envoy_grpc::{Check, EnvoyGrpc};
-use okgate::gateway::{Asked, DIALECTS, Dialect as _, Source};
+use okgate::gateway::{Asked, DIALECTS, Dialect as _, Source, dialect};
 use okgate::matcher::{Captures, Hits, Index, Pattern, Strategy};
 use okgate::pipeline::session::HeaderList;
 use okgate::pipeline::{Context, Reply, Shared};
@@ -171,6 +171,37 @@ fn canonical(request: &AccessRequest<'_>) {
         assert_eq!(path.starts_with('/'), !request.raw_path().is_empty(), "{shown:?}");
         assert!(!path.split('/').any(|segment| matches!(segment, "." | "..")), "{shown:?}");
     }
+}
+
+/// A body that may be an event of API Gateway: it is none, or it is one about a canonical request, whose header fields
+/// can be some.
+pub fn event(body: &[u8]) {
+    let Some(aws_lambda) = dialect("aws_lambda") else { return };
+    let none = HeaderFields::default();
+    let asked = Asked {
+        method: "POST",
+        path: "",
+        query: None,
+        host: "gate",
+        tls: false,
+        headers: &none,
+        body,
+        peer: None,
+        source: Source::Unsaid,
+        believed: true,
+        id: None,
+    };
+    let Ok(understood) = aws_lambda.read(&asked) else { return };
+    let Some(headers) = &understood.headers else { panic!("an event has its own header fields") };
+    assert!(understood.event.is_some_and(|event| !event.resource.is_empty()));
+    let Ok(request) = AccessRequest::new(understood.parts, headers) else { return };
+    canonical(&request);
+    headers.all(&mut |name, value| {
+        assert!(!name.is_empty() && !name.contains(|c: char| c.is_uppercase() || c <= ' '), "{name:?}");
+        let mut found = false;
+        headers.each(name, &mut |other| found |= other == value);
+        assert!(found && headers.first(name).is_some(), "{name:?} is listed and cannot be found");
+    });
 }
 
 /// A message that may be Envoy's question: it is none, or it is one about a canonical request; and nothing passes

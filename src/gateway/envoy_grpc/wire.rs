@@ -54,6 +54,11 @@ impl<'m> Fields<'m> {
     }
 
     fn varint(&mut self) -> Result<u64, Malformed> {
+        // Nearly all of them have one byte.
+        if let [byte @ ..0x80, rest @ ..] = self.0 {
+            self.0 = rest;
+            return Ok(u64::from(*byte));
+        }
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let (byte, rest) = self.0.split_first().ok_or(Malformed)?;
@@ -131,7 +136,10 @@ impl Message {
     }
 
     fn varint(&mut self, number: u64) {
-        self.0.extend_from_slice(&varint(number));
+        match u8::try_from(number) {
+            Ok(byte @ ..0x80) => self.0.push(byte),
+            _ => self.0.extend_from_slice(&varint(number)),
+        }
     }
 }
 
