@@ -189,7 +189,11 @@ const HELP: &[(&[Code], &[Gateway], &str)] = &[
         &[Envoy],
         "`common_http_protocol_options: { headers_with_underscores_action: DROP_HEADER }`",
     ),
-    (&[Code::IdentityAlias], &[Haproxy], "`http-request del-header _ -m sub` in the frontend"),
+    (
+        &[Code::IdentityAlias],
+        &[Haproxy],
+        "`http-request del-header _ -m sub` and `http-request del-header . -m sub` in the frontend",
+    ),
     (&[Code::IdentityAlias], &[], "the gateway should drop headers whose names have `_`"),
     (
         &[Code::IdentityMissing],
