@@ -7,10 +7,11 @@ use crate::given::{CONFIG, allows, okgate, rule, with_config};
 use okgate_testkit::gate::Gate;
 use okgate_testkit::http::{Connection, Reply, Request, exchange};
 use okgate_testkit::stub::Stub;
-use okgate_testkit::wait::eventually;
+use okgate_testkit::wait::{eventually, until};
 use serde_json::json;
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::Duration;
 
 /// The prefix that everything has where no other one is configured.
 const P: &str = "ory_oathkeeper_";
@@ -56,9 +57,8 @@ fn becomes(port: u16, sample: &str, value: f64) {
         last = samples(port).get(sample);
         (last == Some(value)).then_some(())
     };
-    if okgate_testkit::wait::until(std::time::Duration::from_secs(10), &mut look).is_none() {
-        panic!("{sample} is {last:?}, not {value}");
-    }
+    let found = until(Duration::from_secs(10), &mut look);
+    assert!(found.is_some(), "{sample} is {last:?}, not {value}");
 }
 
 /// The labels of requests, with their count.
@@ -313,8 +313,8 @@ fn the_proxy_and_every_dialect_count_apart() {
         "port: 0}}",
         "port: 0, endpoints: [{path: /gate/nginx, dialect: nginx}]}, proxy: {host: 127.0.0.1, port: 0}, prometheus: {host: 127.0.0.1, port: 0}}",
     );
-    let mut rules = allows("shop", "http://gate.test/<.*>");
-    rules.push_str(&format!("  upstream: {{url: '{}'}}\n", stub.url("")));
+    let upstream = format!("  upstream: {{url: '{}'}}\n", stub.url(""));
+    let rules = allows("shop", "http://gate.test/<.*>") + &upstream;
     let mut gate = with_config(&config)
         .file("rules.yaml", rules)
         .env("SERVE_API_TRUSTED_PROXIES", "127.0.0.1")
