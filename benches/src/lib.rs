@@ -27,6 +27,8 @@ use okgate::gateway::{DIALECTS, Endpoint};
 use okgate::keys::KeySet;
 use okgate::keys::generate::NewKey;
 use okgate::matcher::Strategy;
+use okgate::metrics::Metrics;
+use okgate::metrics::labels::Paths;
 use okgate::pipeline::{Context, Reply, Shared};
 use okgate::request::body::{Body, BodyRoom};
 use okgate::rule::Repository;
@@ -167,9 +169,12 @@ impl Scene {
         let mut repository = repository(&config, setting.cache_bytes);
         let loaded = repository.reload();
         assert_eq!(loaded.report.errors(), 0, "{:?}", loaded.report.to_lines());
+        let mut context = Context::new(Rc::new(Client::new()));
+        // As where somebody wants to know how much goes on.
+        context.tally = Some(Metrics::new(Paths::Segment, ["/decisions"]).tally());
         Self {
             snapshot: Snapshot::new(loaded.engine, Arc::clone(repository.config())),
-            context: Context::new(Rc::new(Client::new())),
+            context,
             endpoints: DIALECTS
                 .iter()
                 .map(|dialect| Endpoint::new("/", *dialect, &Answering::default(), &[]))

@@ -6,6 +6,8 @@
 use actix_web::HttpRequest;
 use allocation_counter::measure;
 use okgate::matcher::Strategy;
+use okgate::metrics::Metrics;
+use okgate::metrics::labels::{Paths, Service};
 use okgate_benches::cases::{CASES, Case, mutators};
 use okgate_benches::shapes::SHAPES;
 use okgate_benches::{Scene, Setting, check};
@@ -61,6 +63,21 @@ fn a_question_over_grpc_allocates_little_more() {
     let count = || measure(|| assert_eq!(scene.check(&message).status, 200)).count_total;
     let count = (0..5).map(|_| count()).min().unwrap_or_default();
     assert!(count <= 16, "{count} allocations");
+}
+
+#[test]
+fn a_request_is_counted_without_allocating() {
+    let metrics = Metrics::new(Paths::Segment, ["/decisions"]);
+    let tally = metrics.tally();
+    let count = |method: &str, path: &str| tally.begin(Service::Api, method, path).answered(200);
+    for n in 0..200 {
+        count("GET", &format!("/{n}"));
+    }
+    count("GET", "/decisions");
+    count("VERB", "/other");
+    for (method, path) in [("GET", "/decisions/a"), ("VERB", "/unheard-of"), ("GET", "/7/x")] {
+        assert_eq!(measure(|| count(method, path)).count_total, 0, "{method} {path}");
+    }
 }
 
 #[test]

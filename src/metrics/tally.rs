@@ -203,6 +203,9 @@ impl Running<'_> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
+        if self.status == GONE && std::thread::panicking() {
+            self.status = 500;
+        }
         self.tally.count(self);
     }
 }

@@ -1,13 +1,16 @@
 //! The metrics listener: one page, put together of what workers counted and of what else is known at the moment.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use actix_web::body::BoxBody;
+use actix_web::body::{BoxBody, SizedStream};
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing_appender::non_blocking::ErrorCounter;
 
 use super::live::Live;
@@ -19,6 +22,7 @@ use crate::metrics::labels::Service;
 use crate::metrics::text::{Format, Set, Text};
 use crate::metrics::{Metrics, process};
 use crate::pipeline::Reply;
+use crate::pipeline::errors::json::error_body;
 use crate::upstream::calls::Calls;
 
 /// Paths of the API beside those where gateways ask.
@@ -33,6 +37,11 @@ const KNOWN_PATHS: [&str; 8] = [
     "/",
 ];
 
+/// KiB of texts that may be kept for who reads them: thousands of common ones, and some of the longest.
+const ROOM: usize = 64 * 1024;
+/// Bytes that go out at once.
+const PIECE: usize = 16 * 1024;
+
 /// What the listener shows, and how.
 pub struct Page {
     path: String,
@@ -41,6 +50,9 @@ pub struct Page {
     pub metrics: Arc<Metrics>,
     live: Arc<Live>,
     dropped: ErrorCounter,
+    writing: Mutex<()>,
+    /// In KiB.
+    room: Arc<Semaphore>,
 }
 
 impl Page {
@@ -49,11 +61,27 @@ impl Page {
         let Prometheus { path, prefix, paths, .. } = config.serve.prometheus.clone()?;
         let endpoints = config.serve.endpoints.iter().map(|endpoint| endpoint.path.as_str());
         let metrics = Metrics::new(paths, endpoints.chain(KNOWN_PATHS));
-        Some(Arc::new(Self { path, prefix, metrics, live: Arc::clone(live), dropped }))
+        Some(Arc::new(Self {
+            path,
+            prefix,
+            metrics,
+            live: Arc::clone(live),
+            dropped,
+            writing: Mutex::new(()),
+            room: Arc::new(Semaphore::new(ROOM)),
+        }))
     }
 
-    /// Everything there is to say.
+    /// Finds room for a text until it is read.
+    fn admit(&self, text: String) -> Option<Bytes> {
+        let kibibytes = u32::try_from(text.len() / 1024 + 1).ok()?;
+        let place = Arc::clone(&self.room).try_acquire_many_owned(kibibytes).ok()?;
+        Some(Bytes::from_owner(Admitted { text, _place: place }))
+    }
+
+    /// Everything there is to say, for one who asks after the other.
     fn write(&self, format: Format) -> String {
+        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = Text::new(format, &self.prefix);
         self.requests(&mut text);
         self.rules(&mut text);
@@ -210,15 +238,38 @@ pub async fn serve(request: &HttpRequest, page: &Arc<Page>) -> HttpResponse<BoxB
     }
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::wanted(accept);
-    let page = Arc::clone(page);
     // There may be much to write, and the thread has decisions to make.
-    let reply = match spawn_blocking(move || page.write(format)).await {
-        Ok(text) => Reply {
-            status: 200,
-            headers: vec![(CONTENT_TYPE, HeaderValue::from_static(format.content_type()))],
-            body: Bytes::from(text),
-        },
-        Err(_) => Reply { status: 500, headers: Vec::new(), body: Bytes::new() },
+    let written = spawn_blocking({
+        let page = Arc::clone(page);
+        move || page.write(format)
+    });
+    let Some(text) = written.await.ok().and_then(|text| page.admit(text)) else {
+        let reply = error_body(503, "Too many metrics are being read", None, None);
+        return response(reply, head_only);
     };
-    response(reply, head_only)
+    let headers = vec![(CONTENT_TYPE, HeaderValue::from_static(format.content_type()))];
+    let mut response = response(Reply { status: 200, headers, body: Bytes::new() }, head_only);
+    if !head_only {
+        // In pieces, as only so many of which are copied as the other side reads.
+        let body = SizedStream::new(text.len() as u64, stream::unfold(text, next_piece));
+        response = response.set_body(BoxBody::new(body));
+    }
+    response
+}
+
+async fn next_piece(mut text: Bytes) -> Option<(Result<Bytes, Infallible>, Bytes)> {
+    let piece = text.split_to(text.len().min(PIECE));
+    (!piece.is_empty()).then_some((Ok(piece), text))
+}
+
+/// A text and its place among those that are being read.
+struct Admitted {
+    text: String,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Admitted {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
 }

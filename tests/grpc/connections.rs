@@ -4,6 +4,7 @@ use crate::client::{Envoy, Verdict, address, get, okgate, port};
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use h2::client::SendRequest;
+use okgate_testkit::certificate::certificate;
 use okgate_testkit::gate::Gate;
 use okgate_testkit::http::{Request, exchange};
 use okgate_testkit::stub::Stub;
@@ -80,27 +81,6 @@ mutators: {{header: {{enabled: true, config: {{headers: {{}}}}}}}}
     plain.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
     let _ = plain.read_to_end(&mut Vec::new());
     assert_eq!(rule(&Envoy::to(&address)).as_deref(), Some("one"));
-}
-
-/// A certificate for `localhost` and its key, in PEM form.
-fn certificate() -> (Vec<u8>, Vec<u8>) {
-    use openssl::asn1::Asn1Time;
-    use openssl::hash::MessageDigest;
-    use openssl::pkey::PKey;
-    use openssl::x509::{X509, X509NameBuilder};
-    let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
-    let key = PKey::from_ec_key(openssl::ec::EcKey::generate(&group).unwrap()).unwrap();
-    let mut name = X509NameBuilder::new().unwrap();
-    name.append_entry_by_text("CN", "localhost").unwrap();
-    let name = name.build();
-    let mut made = X509::builder().unwrap();
-    made.set_subject_name(&name).unwrap();
-    made.set_issuer_name(&name).unwrap();
-    made.set_pubkey(&key).unwrap();
-    made.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    made.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
-    made.sign(&key, MessageDigest::sha256()).unwrap();
-    (made.build().to_pem().unwrap(), key.private_key_to_pem_pkcs8().unwrap())
 }
 
 #[test]

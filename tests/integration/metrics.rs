@@ -4,28 +4,33 @@ mod exposition;
 
 use self::exposition::Samples;
 use crate::given::{CONFIG, allows, okgate, rule, with_config};
+use okgate_testkit::certificate::certificate;
 use okgate_testkit::gate::Gate;
 use okgate_testkit::http::{Connection, Reply, Request, exchange};
 use okgate_testkit::stub::Stub;
-use okgate_testkit::wait::eventually;
+use okgate_testkit::wait::{eventually, until};
 use serde_json::json;
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::Duration;
 
 /// The prefix that everything has where no other one is configured.
 const P: &str = "ory_oathkeeper_";
 
 /// okgate with metrics and these settings for them.
 fn measured(rules: &str, settings: &str) -> (Gate, u16) {
-    let serve = format!("serve: {{prometheus: {{host: 127.0.0.1, port: 0{settings}}}, ");
-    let config = CONFIG.replace("serve: {", &serve);
-    let mut gate = with_config(&config)
+    let mut gate = with_config(&config(settings))
         .file("rules.yaml", rules)
         .env("SERVE_API_TRUSTED_PROXIES", "127.0.0.1")
         .run()
         .ready();
     let port = listener(&mut gate, "prometheus");
     (gate, port)
+}
+
+fn config(settings: &str) -> String {
+    let serve = format!("serve: {{prometheus: {{host: 127.0.0.1, port: 0{settings}}}, ");
+    CONFIG.replace("serve: {", &serve)
 }
 
 /// The port of a listener.
@@ -56,9 +61,8 @@ fn becomes(port: u16, sample: &str, value: f64) {
         last = samples(port).get(sample);
         (last == Some(value)).then_some(())
     };
-    if okgate_testkit::wait::until(std::time::Duration::from_secs(10), &mut look).is_none() {
-        panic!("{sample} is {last:?}, not {value}");
-    }
+    let found = until(Duration::from_secs(10), &mut look);
+    assert!(found.is_some(), "{sample} is {last:?}, not {value}");
 }
 
 /// The labels of requests, with their count.
@@ -313,8 +317,8 @@ fn the_proxy_and_every_dialect_count_apart() {
         "port: 0}}",
         "port: 0, endpoints: [{path: /gate/nginx, dialect: nginx}]}, proxy: {host: 127.0.0.1, port: 0}, prometheus: {host: 127.0.0.1, port: 0}}",
     );
-    let mut rules = allows("shop", "http://gate.test/<.*>");
-    rules.push_str(&format!("  upstream: {{url: '{}'}}\n", stub.url("")));
+    let upstream = format!("  upstream: {{url: '{}'}}\n", stub.url(""));
+    let rules = allows("shop", "http://gate.test/<.*>") + &upstream;
     let mut gate = with_config(&config)
         .file("rules.yaml", rules)
         .env("SERVE_API_TRUSTED_PROXIES", "127.0.0.1")
@@ -360,6 +364,26 @@ fn a_taken_port_is_a_failed_start() {
     assert_eq!(ended.status.code(), Some(1));
     assert!(ended.stderr.contains("`serve.prometheus.port`"), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn metrics_can_be_read_over_tls() {
+    let (cert, key) = certificate();
+    let tls = ", tls: {cert: {path: cert.pem}, key: {path: key.pem}}";
+    let mut gate =
+        with_config(&config(tls)).file("rules.yaml", "[]").file("cert.pem", cert).file("key.pem", key).run();
+    let port = listener(&mut gate, "prometheus");
+    let reply = exchange(port, true, &Request::get("/metrics").to_bytes(), false).expect("metrics");
+    assert_eq!(Samples::read(&reply.text()).get(&format!("{P}ready")), Some(0.0));
+}
+
+#[test]
+fn a_change_of_what_is_shown_waits_for_a_restart() {
+    let (gate, port) = measured(&allows("all", "http://app.test/<.*>"), "");
+    let changed = config(", metric_name_prefix: changed_");
+    gate.write("config.yaml", &changed);
+    eventually("a word about it", || gate.stderr().contains("config.key=\"serve.prometheus\"").then_some(()));
+    assert_eq!(samples(port).get(&format!("{P}ready")), Some(1.0));
 }
 
 #[test]

@@ -37,8 +37,10 @@ struct Reading {
     /// Name, and kind once it was said.
     family: Option<(String, Option<String>)>,
     /// Of a histogram, by labels without `le`: bounds and counts, sum, count.
-    histograms: BTreeMap<String, (Vec<(f64, f64)>, Option<f64>, Option<f64>)>,
+    histograms: BTreeMap<String, Histogram>,
 }
+
+type Histogram = (Vec<(f64, f64)>, Option<f64>, Option<f64>);
 
 impl Reading {
     fn line(&mut self, line: &str) -> Result<(), String> {

@@ -4,6 +4,7 @@
 //! [`process`] runs a program that ends with the test, [`gate`] is okgate itself on a free port, and
 //! [`wait`] asks until something holds instead of sleeping for luck.
 
+pub mod certificate;
 pub mod gate;
 pub mod http;
 pub mod pattern;
