@@ -331,9 +331,13 @@ async fn write_pieces(
 ) -> Written {
     let mut left = pieces.promised();
     loop {
-        connection.write_all_buf(&mut out).await?;
-        progress.set(Instant::now());
+        if !out.is_empty() {
+            connection.write_all_buf(&mut out).await?;
+            progress.set(Instant::now());
+        }
         let broken = match (pieces.next().await, &mut left) {
+            // HTTP/2 knows frames without data. A chunk without data would end the request.
+            (Some(Ok(piece)), _) if piece.is_empty() => continue,
             (Some(Ok(piece)), None) => {
                 out.extend_from_slice(format!("{:X}\r\n", piece.len()).as_bytes());
                 out.extend_from_slice(&piece);
