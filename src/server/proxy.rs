@@ -7,7 +7,7 @@ mod sniff;
 
 use std::cell::Cell;
 
-use actix_http::body::{BodyStream, BoxBody, None as NoBody, SizedStream};
+use actix_http::body::{BodySize, BodyStream, BoxBody, MessageBody as _, None as NoBody, SizedStream};
 use actix_http::{ConnectionType, RequestHead, ResponseHead, Version};
 use actix_web::dev::Payload;
 use actix_web::http::header::{
@@ -73,7 +73,14 @@ pub async fn serve(
     if let Some(body) = body.as_ref().filter(|_| !is_taken.get()) {
         body::discard(request, body).await;
     }
-    if matches!(protocol, Protocol::Unclear | Protocol::Unasked) {
+    let is_upgraded = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let knows_chunks = request.version() >= Version::HTTP_11 && protocol == Protocol::Http;
+    if answer.body().size() == BodySize::Stream && !knows_chunks && !is_upgraded {
+        // Such a body ends with its connection. Behind an upgrade that came to nothing actix-http sends no chunks.
+        answer.head_mut().no_chunking(true);
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    if protocol != Protocol::Http && !is_upgraded {
         // What follows is no request any more, or may be none.
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
@@ -417,6 +424,7 @@ async fn passed_on(request: &HttpRequest, answer: Answer) -> HttpResponse<BoxBod
             let unsaid = || BoxBody::new(NoBody::new());
             length.map_or_else(unsaid, |length| BoxBody::new(SizedStream::new(length, nothing)))
         }
+        (None, _) if status == StatusCode::NOT_MODIFIED => BoxBody::new(NoBody::new()),
         (None, _) => BoxBody::new(()),
         (Some(body), Some(length)) => BoxBody::new(SizedStream::new(length, body)),
         (Some(body), None) => BoxBody::new(BodyStream::new(body)),
