@@ -3,4 +3,5 @@
 
 mod connections;
 mod given;
+mod http2;
 mod streaming;

@@ -40,10 +40,15 @@ pub struct Proxy {
     tls: bool,
 }
 
+/// The configuration with settings of `serve.proxy`.
+pub fn config(settings: &str) -> String {
+    let settings = if settings.is_empty() { String::new() } else { format!(", {settings}") };
+    CONFIG.replace("PROXY", &settings)
+}
+
 /// okgate with settings of `serve.proxy` and rules, not yet started.
 pub fn start(settings: &str, rules: &str) -> Start {
-    let settings = if settings.is_empty() { String::new() } else { format!(", {settings}") };
-    with_config(&CONFIG.replace("PROXY", &settings)).file("rules.yaml", rules)
+    with_config(&config(settings)).file("rules.yaml", rules)
 }
 
 /// A proxy with settings of `serve.proxy` and rules.
@@ -317,4 +322,30 @@ impl Heard {
 #[track_caller]
 pub fn next<T>(receiver: &Receiver<T>) -> T {
     receiver.recv_timeout(LIMIT).expect("something from the upstream")
+}
+
+/// A certificate for a host and its key, in PEM form.
+pub fn certificate(host: &str) -> (Vec<u8>, Vec<u8>) {
+    use openssl::asn1::Asn1Time;
+    use openssl::hash::MessageDigest;
+    use openssl::pkey::PKey;
+    use openssl::x509::extension::SubjectAlternativeName;
+    use openssl::x509::{X509, X509NameBuilder};
+    let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(openssl::ec::EcKey::generate(&group).unwrap()).unwrap();
+    let mut name = X509NameBuilder::new().unwrap();
+    name.append_entry_by_text("CN", host).unwrap();
+    let name = name.build();
+    let mut made = X509::builder().unwrap();
+    made.set_version(2).unwrap();
+    made.set_subject_name(&name).unwrap();
+    made.set_issuer_name(&name).unwrap();
+    made.set_pubkey(&key).unwrap();
+    made.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+    made.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+    let mut names = SubjectAlternativeName::new();
+    let names = names.dns(host).build(&made.x509v3_context(None, None)).unwrap();
+    made.append_extension(names).unwrap();
+    made.sign(&key, MessageDigest::sha256()).unwrap();
+    (made.build().to_pem().unwrap(), key.private_key_to_pem_pkcs8().unwrap())
 }
