@@ -5,3 +5,4 @@ mod connections;
 mod given;
 mod http2;
 mod streaming;
+mod websocket;
