@@ -126,10 +126,14 @@ pub(super) async fn converse(
             is_unheard: false,
         });
     }
-    if let Some(stream) = after_upgrade.filter(|_| is_upgraded)
-        && let Writer::Done(write) = writer
-    {
-        writer = Writer::Going(Task::spawn(write_upgraded(write, stream)));
+    if let Some(stream) = after_upgrade.filter(|_| is_upgraded) {
+        // A long head may have gone out in pieces, of which the last is through by now.
+        if let Writer::Going(_) = writer {
+            let _ = writer.ended().await;
+        }
+        if let Writer::Done(write) = writer {
+            writer = Writer::Going(Task::spawn(write_upgraded(write, stream)));
+        }
     }
     // These have no body, whatever length they name (RFC 9112 section 6.3).
     let is_empty = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status)
