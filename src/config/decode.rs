@@ -111,6 +111,7 @@ fn proxy(value: &Value, tls: Option<Tls>) -> Option<Proxy> {
             add_forwarded_headers: get(value, "/add_forwarded_headers")?,
             strip_identity_headers: get(value, "/strip_identity_headers")?,
             keep_trailing_slash: get(value, "/keep_trailing_slash")?,
+            names_proxies: get::<Vec<String>>(value, "/trusted_proxies").is_some(),
             connect_timeout: duration(value, "/timeout/connect")?,
         },
     })

@@ -44,6 +44,8 @@ pub struct Forwarding {
     pub strip_identity_headers: bool,
     /// `/a/` goes on as `/a/`.
     pub keep_trailing_slash: bool,
+    /// There is a list of whose X-Forwarded headers count, be it an empty one.
+    pub names_proxies: bool,
     /// Time to connect to an upstream.
     pub connect_timeout: Duration,
 }

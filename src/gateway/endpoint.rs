@@ -76,9 +76,9 @@ impl Endpoint {
         Ok(understood)
     }
 
-    /// Whether what a peer says about a request is believed, and whether somebody is named who is.
-    pub fn believes(&self, peer: Option<IpAddr>) -> (bool, bool) {
-        (self.trust.believes(peer), self.trust != Trust::Everybody && !self.trust.is_nobody())
+    /// Whether what a peer says about a request is believed.
+    pub fn believes(&self, peer: Option<IpAddr>) -> bool {
+        self.trust.believes(peer)
     }
 
     /// A yes, for who takes it further.

@@ -36,11 +36,6 @@ impl Trust {
         }
     }
 
-    /// Whether nobody at all is believed.
-    pub fn is_nobody(&self) -> bool {
-        matches!(self, Self::Peers { networks, socket: false } if networks.is_empty())
-    }
-
     /// Whether a text may stand in a list.
     pub fn is_entry(text: &str) -> bool {
         text == SOCKET || network(text).is_some()

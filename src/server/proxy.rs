@@ -191,7 +191,9 @@ impl Front<'_> {
             Ok(understood) => understood.parts,
             Err(denial) => return unread(Parts::unknown(host, peer), denial),
         };
-        let (believed, is_listed) = endpoint.believes(peer);
+        let believed = endpoint.believes(peer);
+        let is_listed =
+            snapshot.config.serve.proxy.as_ref().is_some_and(|proxy| proxy.forwarding.names_proxies);
         let passing = Passing::new(&headers, believed, is_listed);
         let access = match AccessRequest::new(parts.clone(), &passing) {
             Ok(access) => access.with_body(body),
