@@ -4,5 +4,6 @@
 mod connections;
 mod given;
 mod http2;
+mod smuggling;
 mod streaming;
 mod websocket;

@@ -155,9 +155,8 @@ pub struct Upstream {
     accepted: Arc<AtomicUsize>,
 }
 
-/// One connection to an upstream: the first is number 1.
+/// One connection to an upstream.
 pub struct Asked {
-    pub number: usize,
     pub stream: BufReader<TcpStream>,
 }
 
@@ -175,9 +174,9 @@ pub fn upstream<T: Send + 'static>(
             stream.set_read_timeout(Some(LIMIT)).unwrap();
             stream.set_write_timeout(Some(LIMIT)).unwrap();
             stream.set_nodelay(true).unwrap();
-            let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+            count.fetch_add(1, Ordering::SeqCst);
             let (serve, sender) = (serve.clone(), sender.clone());
-            thread::spawn(move || serve(&mut Asked { number, stream: BufReader::new(stream) }, &sender));
+            thread::spawn(move || serve(&mut Asked { stream: BufReader::new(stream) }, &sender));
         }
     });
     (Upstream { port, accepted }, receiver)

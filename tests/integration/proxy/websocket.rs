@@ -214,9 +214,7 @@ fn what_is_no_upgrade_to_websocket_passes_as_an_ordinary_request_or_not_at_all()
         ("with a length", handshake("/x").body("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"), 400),
         (
             "with chunks",
-            handshake("/x")
-                .header("Transfer-Encoding", "chunked")
-                .body("3\r\nabc\r\n0\r\n\r\n"),
+            handshake("/x").header("Transfer-Encoding", "chunked").body("3\r\nabc\r\n0\r\n\r\n"),
             400,
         ),
         ("with length 0", handshake("/x").header("Content-Length", "0"), 101),
