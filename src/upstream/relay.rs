@@ -103,6 +103,7 @@ pub(super) async fn converse(
     put_head(&head, size, &mut out);
     let progress = Rc::new(Cell::new(Instant::now()));
     let mut after_upgrade = None;
+    let body = if let Sending::Pieces(pieces) = &sending { Some(pieces.clone()) } else { None };
     let writer: LocalBoxFuture<'static, Result<WriteHalf<Connection>, Unsent>> = match sending {
         Sending::Nothing => Box::pin(write_all(write, out)),
         Sending::Whole(body) => {
@@ -118,7 +119,14 @@ pub(super) async fn converse(
     let unsent = |reason| Unanswered { error: RelayError::Body(reason), is_unheard: false };
     let mut writer = Writer::start(writer).map_err(unsent)?;
     let mut heads = Framed::new(read, codec);
-    let head = hear(&mut heads, &mut writer, &progress, within).await?;
+    let head = hear(&mut heads, &mut writer, &progress, within).await.map_err(|unanswered| {
+        // It is the client who keeps everybody waiting.
+        let is_late = matches!(unanswered.error, RelayError::Timeout(_));
+        if is_late && body.is_some_and(|body| body.is_awaited()) {
+            return unsent(BodyError::TooSlow);
+        }
+        unanswered
+    })?;
     let is_upgraded = upgrades && head.status == StatusCode::SWITCHING_PROTOCOLS;
     if head.status == StatusCode::SWITCHING_PROTOCOLS && !upgrades {
         return Err(Unanswered {
