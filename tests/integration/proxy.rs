@@ -2,6 +2,7 @@
 //! they have to misbehave.
 
 mod connections;
+mod failures;
 mod given;
 mod http2;
 mod smuggling;
