@@ -210,6 +210,45 @@ mod tests {
         }
     }
 
+    /// A path of pieces that servers disagree about.
+    fn hostile() -> impl proptest::strategy::Strategy<Value = String> {
+        let piece = proptest::sample::select(&[
+            "/", "/", "/", "a", "b", "api", "v1", "base", ".", "..", ";", ";x=1", "\\", "%2f", "%2F", "%5c",
+            "%2e", "%2E%2e", "%252f", "%252e", "%25252e", "%00", "%3b", "%23", "%3f", "%61pi", "%25",
+            "%c3%a9", "%e9", "[", "~",
+        ]);
+        proptest::strategy::Strategy::prop_map(proptest::collection::vec(piece, 0..12), |pieces| {
+            format!("/{}", pieces.concat())
+        })
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn however_a_server_reads_what_is_sent_it_is_what_was_decided_on(
+            path in hostile(),
+            base in proptest::sample::select(&["", "/base", "/base/a"]),
+            strip in proptest::sample::select(&["", "api", "a/b", "api/v1"]),
+            keep in proptest::bool::ANY,
+        ) {
+            use crate::request::path::readings;
+            let Ok(decided) = readings(path.as_bytes()) else { return Ok(()) };
+            let decided: Vec<_> = decided.iter().map(|reading| reading.text.trim_end_matches('/')).collect();
+            let Ok(sent) = sent(&format!("http://u{base}"), strip, &path, keep) else { return Ok(()) };
+            for reading in readings(sent.as_bytes()).expect(&sent) {
+                let below = reading.text.trim_end_matches('/').strip_prefix(base);
+                let below = below.filter(|below| below.is_empty() || below.starts_with('/'));
+                let below = below.unwrap_or_else(|| panic!("{path} left {base} as {sent}, read as {}", reading.text));
+                let whole = format!("/{strip}{below}");
+                proptest::prop_assert!(
+                    decided.contains(&below) || decided.contains(&&*whole),
+                    "{path} became {sent}, read as {}, decided on as {decided:?}", reading.text
+                );
+            }
+        }
+    }
+
     #[test]
     fn an_upstream_has_an_http_address() {
         let made =
