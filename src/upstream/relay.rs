@@ -168,7 +168,7 @@ pub(super) async fn converse(
             Incoming::Framed(heads.into_map_codec(ClientCodec::into_payload_codec))
         };
         // What was upgraded may be silent for as long as both sides like.
-        let patience = (!is_upgraded).then(|| Patience { within, since: Instant::now(), sleep: None });
+        let patience = (!is_upgraded).then(|| Patience { within, since: None, sleep: None });
         Some(AnswerBody { pieces: Some(pieces), writer, home, is_framed, patience, ahead: None })
     };
     Ok(Answer { head, is_upgraded, body })
@@ -401,16 +401,17 @@ enum Incoming {
     Raw(Framed<ReadHalf<Connection>, actix_codec::BytesCodec>),
 }
 
-/// How long to wait for a piece. The timer is set only where there is something to wait for.
+/// How long to wait for a piece. The timer is set only where there is something to wait for: a client that takes its time
+/// over what came is not the upstream's fault.
 struct Patience {
     within: Duration,
-    since: Instant,
+    since: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patience {
     fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<RelayError> {
-        let until = self.since + self.within;
+        let until = *self.since.get_or_insert_with(Instant::now) + self.within;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
         loop {
             std::task::ready!(sleep.as_mut().poll(context));
@@ -466,7 +467,7 @@ impl Stream for AnswerBody {
         match next {
             Poll::Ready(Some(Ok(Some(piece)))) => {
                 if let Some(patience) = &mut this.patience {
-                    patience.since = Instant::now();
+                    patience.since = None;
                 }
                 Poll::Ready(Some(Ok(piece)))
             }
@@ -494,5 +495,26 @@ impl Stream for AnswerBody {
                 }),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_is_late_only_while_somebody_waits_for_it() {
+        let within = Duration::from_secs(1);
+        let mut patience = Patience { within, since: None, sleep: None };
+        let begun = Instant::now();
+        let over = std::future::poll_fn(|context| patience.poll_over(context)).await;
+        assert!(matches!(over, RelayError::Timeout(_)));
+        assert_eq!(begun.elapsed().as_secs(), 1);
+        // A piece came, and the client read it for an hour.
+        patience.since = None;
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        let begun = Instant::now();
+        std::future::poll_fn(|context| patience.poll_over(context)).await;
+        assert_eq!(begun.elapsed().as_secs(), 1);
     }
 }
