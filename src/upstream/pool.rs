@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::RequestHead;
 use http::Method;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::awc::plain;
 use super::connection::{Connection, connect};
@@ -54,7 +54,8 @@ pub struct Pool {
 struct Idle {
     by_origin: HashMap<Box<str>, Vec<Kept>>,
     count: usize,
-    looked_at: Option<Instant>,
+    /// Whether somebody looks after them.
+    is_swept: bool,
 }
 
 struct Kept {
@@ -83,6 +84,10 @@ impl Home {
         if list.len() < MOST_FOR_ONE {
             list.push(kept);
             idle.count += 1;
+        }
+        if !idle.is_swept {
+            idle.is_swept = true;
+            actix_rt::spawn(sweep(Rc::downgrade(&self.idle)));
         }
     }
 }
@@ -156,9 +161,6 @@ impl Idle {
     /// A connection that is still open.
     fn take(&mut self, origin: &str, trust: Option<&Arc<Trust>>) -> Option<Connection> {
         let now = Instant::now();
-        if self.looked_at.is_none_or(|then| now - then > IDLE / 2) {
-            self.sweep(now);
-        }
         let list = self.by_origin.get_mut(origin)?;
         while let Some(mut kept) = list.pop() {
             self.count -= 1;
@@ -173,13 +175,60 @@ impl Idle {
         None
     }
 
-    /// Closes what nobody used for long.
+    /// Closes what nobody used for long, or the other side closed.
     fn sweep(&mut self, now: Instant) {
-        self.looked_at = Some(now);
         self.by_origin.retain(|_, list| {
-            list.retain(|kept| now - kept.since < IDLE);
+            list.retain_mut(|kept| now - kept.since < IDLE && kept.connection.is_quiet());
             !list.is_empty()
         });
         self.count = self.by_origin.values().map(Vec::len).sum();
+    }
+}
+
+/// Sweeps as long as there is something.
+async fn sweep(idle: Weak<RefCell<Idle>>) {
+    loop {
+        sleep(IDLE / 2).await;
+        let Some(idle) = idle.upgrade() else { return };
+        let mut idle = idle.borrow_mut();
+        idle.sweep(Instant::now());
+        if idle.count == 0 {
+            idle.is_swept = false;
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    #[test]
+    fn a_connection_that_nobody_uses_is_closed_after_a_while() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let upstream = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut piece = [0; 1000];
+            let _ = stream.read(&mut piece).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            stream.read(&mut piece).unwrap()
+        });
+        actix_rt::System::new().block_on(async move {
+            let pool = Pool::new(Arc::default());
+            let to = Destination { origin: "http://127.0.0.1", tls: false, host: "127.0.0.1", port };
+            let limits = Limits { connect: IDLE, answer: IDLE };
+            let answer = pool.send(to, RequestHead::default(), Sending::Nothing, limits).await.unwrap();
+            assert_eq!((answer.head.status.as_u16(), pool.idle.borrow().count), (200, 1));
+            tokio::time::pause();
+            sleep(IDLE / 3).await;
+            assert_eq!(pool.idle.borrow().count, 1);
+            sleep(IDLE * 2).await;
+            assert_eq!(pool.idle.borrow().count, 0);
+            assert!(!pool.idle.borrow().is_swept);
+        });
+        assert_eq!(upstream.join().unwrap(), 0, "the end of the connection");
     }
 }
