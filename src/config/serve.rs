@@ -36,6 +36,7 @@ pub struct Proxy {
 }
 
 /// How requests go on to upstreams.
+#[expect(clippy::struct_excessive_bools, reason = "switches that are written one by one")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forwarding {
     /// The upstream is told about the client in X-Forwarded-For, -Host and -Proto.

@@ -69,12 +69,19 @@ pub fn to(url: &str) -> String {
 }
 
 /// A rule of one handler a stage, as flow YAML.
-pub fn rule(id: &str, url: &str, authn: &str, authz: &str, mutator: &str, upstream: &str) -> String {
+pub fn rule(
+    id: &str,
+    url: &str,
+    authenticator: &str,
+    authorizer: &str,
+    mutator: &str,
+    upstream: &str,
+) -> String {
     format!(
         "- id: {id}
   match: {{url: '{url}', methods: [GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT]}}
-  authenticators: [{{handler: {authn}}}]
-  authorizer: {{handler: {authz}}}
+  authenticators: [{{handler: {authenticator}}}]
+  authorizer: {{handler: {authorizer}}}
   mutators: [{mutator}]
   upstream: {{{upstream}}}
 "

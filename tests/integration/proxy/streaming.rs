@@ -140,8 +140,8 @@ fn a_slow_reader_holds_the_upstream_up_and_not_the_memory() {
         asked.stream.get_ref().set_write_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
         let mut all = 0;
         // The end comes when nothing fits anywhere any more.
-        while all < 1 << 30 && asked.write(&[0; 1 << 16]).is_ok() {
-            all += 1 << 16;
+        while all < 1 << 30 && asked.write(&[0; 1 << 14]).is_ok() {
+            all += 1 << 14;
         }
         sent.send(all).unwrap();
     });
@@ -305,7 +305,7 @@ fn a_body_that_breaks_off_is_never_taken_for_a_whole_one() {
         ("Transfer-Encoding: chunked", b"5\r\n12345\r\n", b"nonsense\r\n"),
         ("Transfer-Encoding: chunked", b"5\r\n1234", b"5XX0\r\n\r\n"),
         ("Transfer-Encoding: chunked", b"5\r\n12345\r\n", b"0\r\n"),
-        ("Content-Length: 200000", &[b'x'; 100_000], b""),
+        ("Content-Length: 200000", &long()[..100_000], b""),
     ] {
         let mut socket = front.socket();
         socket
@@ -394,8 +394,8 @@ fn an_upload_that_nobody_reads_does_not_fill_the_memory() {
     socket.write_all(b"POST / HTTP/1.1\r\nHost: gate.test\r\nContent-Length: 1000000000\r\n\r\n").unwrap();
     next(&came);
     let mut sent = 0;
-    while sent < 500 << 20 && socket.write_all(&[0; 1 << 16]).is_ok() {
-        sent += 1 << 16;
+    while sent < 500 << 20 && socket.write_all(&[0; 1 << 14]).is_ok() {
+        sent += 1 << 14;
     }
     assert!(sent < 100 << 20, "{sent} bytes went somewhere");
     let grown = front.memory().saturating_sub(before);

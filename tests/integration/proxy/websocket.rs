@@ -56,7 +56,7 @@ fn speak(asked: &mut Asked) -> usize {
 }
 
 /// The head of an answer, and what the client gets from there on.
-fn head<S: Read>(stream: S) -> (String, BufReader<S>) {
+fn begin<S: Read>(stream: S) -> (String, BufReader<S>) {
     let mut stream = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -75,13 +75,13 @@ fn says_and_hears(stream: &mut BufReader<impl Read + Write>, text: &[u8]) {
 
 #[test]
 fn what_both_sides_say_passes_until_one_of_them_ends_it() {
-    let (up, heard) = echo();
+    let (up, told) = echo();
     let front = everything_to(&up);
     for ends in ["client", "upstream", "client with an error"] {
         let mut socket = front.socket();
         // The first words come with the handshake.
         socket.write_all(&[handshake("/chat").to_bytes(), b"hello".to_vec()].concat()).unwrap();
-        let (head, mut stream) = head(socket);
+        let (head, mut stream) = begin(socket);
         assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
         let lower = head.to_ascii_lowercase();
         for line in
@@ -107,7 +107,7 @@ fn what_both_sides_say_passes_until_one_of_them_ends_it() {
             "client" => stream.get_ref().shutdown(Shutdown::Write).unwrap(),
             _ => drop(stream),
         }
-        assert_eq!(next(&heard), format!("{all} bytes"), "{ends}");
+        assert_eq!(next(&told), format!("{all} bytes"), "{ends}");
     }
     let head = format!("{:?}", front.get("/plain").text());
     assert_eq!(head, "\"plain\"");
@@ -115,7 +115,7 @@ fn what_both_sides_say_passes_until_one_of_them_ends_it() {
 
 #[test]
 fn an_upgrade_passes_over_tls_and_with_a_long_head() {
-    let (up, heard) = echo();
+    let (up, told) = echo();
     let (cert, key) = super::given::certificate("gate.test");
     let tls = start(
         "tls: {cert: {path: cert.pem}, key: {path: key.pem}}, max_header_bytes: 128KiB",
@@ -130,30 +130,30 @@ fn an_upgrade_passes_over_tls_and_with_a_long_head() {
     for length in [1, 60_000, 120_000] {
         let mut stream = connector.connect("gate.test", front.socket()).unwrap();
         stream.write_all(&handshake("/chat").header("X-Long", "x".repeat(length)).to_bytes()).unwrap();
-        let (head, mut stream) = head(stream);
+        let (head, mut stream) = begin(stream);
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         says_and_hears(&mut stream, b"hello");
         says_and_hears(&mut stream, b"bye");
-        assert_eq!(next(&heard), "8 bytes");
+        assert_eq!(next(&told), "8 bytes");
     }
 }
 
 #[test]
 fn an_upgrade_that_the_upstream_refuses_is_an_answer() {
-    let (up, heard) = echo();
+    let (up, told) = echo();
     let front = everything_to(&up);
     let mut client = front.connect();
     client.send(&handshake("/refused").to_bytes()).unwrap();
     let reply = client.reply(false).unwrap();
     assert_eq!((reply.status, &*reply.text()), (403, "no"), "{}", reply.summary());
-    assert!(next(&heard).contains("/refused"));
+    assert!(next(&told).contains("/refused"));
     // What follows could be anything, so that nothing does.
     assert!(client.is_ended());
 }
 
 #[test]
 fn an_upgrade_that_the_rule_refuses_never_reaches_the_upstream() {
-    let (up, heard) = echo();
+    let (up, told) = echo();
     let rules = rule(
         "no",
         "http://gate.test/<.*>",
@@ -167,13 +167,13 @@ fn an_upgrade_that_the_rule_refuses_never_reaches_the_upstream() {
     client.send(&handshake("/chat").to_bytes()).unwrap();
     assert_eq!(client.reply(false).unwrap().status, 403);
     assert!(client.is_ended());
-    assert!(heard.try_recv().is_err());
+    assert!(told.try_recv().is_err());
     assert_eq!(up.accepted(), 0);
 }
 
 #[test]
 fn what_is_no_upgrade_to_websocket_passes_as_an_ordinary_request_or_not_at_all() {
-    let (up, heard) = echo();
+    let (up, told) = echo();
     let front = everything_to(&up);
     let plain = |name: &str, value: &str| Request::get("/x").header(name, value);
     for (what, request, want) in [
@@ -222,12 +222,12 @@ fn what_is_no_upgrade_to_websocket_passes_as_an_ordinary_request_or_not_at_all()
     ] {
         let mut client = front.connect();
         client.send(&request.to_bytes()).unwrap();
-        let head = request.method == "HEAD";
+        let is_head = request.method == "HEAD";
         let status =
-            if want == 101 { client.status_line() } else { client.reply(head).map(|reply| reply.status) };
+            if want == 101 { client.status_line() } else { client.reply(is_head).map(|reply| reply.status) };
         assert_eq!(status.expect(what), want, "{what}");
         if want == 200 {
-            let heard = next(&heard);
+            let heard = next(&told);
             assert!(heard.starts_with("no upgrade"), "{what}: {heard}");
             for name in ["\"Upgrade\"", "\"Connection\"", "\"Http2-Settings\"", "smuggled"] {
                 assert!(!heard.contains(name), "{what}: {heard}");
@@ -238,10 +238,10 @@ fn what_is_no_upgrade_to_websocket_passes_as_an_ordinary_request_or_not_at_all()
         }
         drop(client);
         if want == 101 {
-            assert_eq!(next(&heard), "0 bytes", "{what}");
+            assert_eq!(next(&told), "0 bytes", "{what}");
         }
     }
-    assert!(heard.try_recv().is_err());
+    assert!(told.try_recv().is_err());
 }
 
 #[test]
@@ -258,14 +258,14 @@ fn an_upgrade_that_was_not_asked_for_is_no_answer() {
 #[test]
 fn an_upgrade_is_for_the_end_of_its_connection() {
     // Nobody else is sent over it, whatever became of it.
-    let (up, heard) = echo();
+    let (up, told) = echo();
     let front = everything_to(&up);
     for n in 1..=3 {
         let mut socket = front.socket();
         socket.write_all(&handshake("/chat").to_bytes()).unwrap();
-        let (_, mut stream) = head(socket);
+        let (_, mut stream) = begin(socket);
         says_and_hears(&mut stream, b"bye");
-        assert_eq!(next(&heard), "3 bytes");
+        assert_eq!(next(&told), "3 bytes");
         assert_eq!(up.accepted(), n);
     }
 }
