@@ -20,7 +20,7 @@ use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use openssl::pkey::PKey;
 use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslMethod, select_next_proto};
 use openssl::x509::X509;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
@@ -34,6 +34,8 @@ use crate::pipeline::errors::json::error_body;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 2048;
+/// After how long the other end of a silent connection is asked whether it is still there.
+const VANISHED: Duration = Duration::from_secs(60);
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(3);
 /// How long a client of the proxy that still sends may take to read its answer to the end: an upstream may have answered
@@ -206,8 +208,7 @@ async fn told_apart(io: TcpStream, times: Times) -> Result<Connection<TcpStream>
     };
     // A preface comes in one piece, or its sender is no HTTP/2 client worth waiting for.
     let http2 = first == *PREFACE;
-    // Small answers must not wait for more.
-    let _ = io.set_nodelay(true);
+    settle(&io);
     let peer = io.peer_addr().ok();
     Ok(connection(io, http2, peer))
 }
@@ -217,7 +218,7 @@ async fn encrypted(
     io: TcpStream,
     tls: SslAcceptor,
 ) -> Result<Connection<SslStream<TcpStream>>, DispatchError> {
-    let _ = io.set_nodelay(true);
+    settle(&io);
     let peer = io.peer_addr().ok();
     let Ok(accepted) = timeout(HANDSHAKE, accept(io, &tls)).await else {
         return Err(DispatchError::SlowRequestTimeout);
@@ -225,6 +226,13 @@ async fn encrypted(
     let io = accepted?;
     let http2 = io.ssl().selected_alpn_protocol() == Some(b"h2");
     Ok(connection(io, http2, peer))
+}
+
+/// Small answers must not wait for more, and who vanished without a word must be found out: nobody else looks after a
+/// connection that was upgraded.
+fn settle(io: &TcpStream) {
+    let _ = io.set_nodelay(true);
+    let _ = SockRef::from(io).set_tcp_keepalive(&TcpKeepalive::new().with_time(VANISHED));
 }
 
 /// The server's side of a TLS handshake.

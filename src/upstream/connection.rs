@@ -13,6 +13,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use actix_rt::net::{ActixStream, Ready};
 use actix_service::Service;
@@ -21,6 +22,7 @@ use bytes::{Buf as _, BytesMut};
 use futures_util::future::LocalBoxFuture;
 use http::Uri;
 use openssl::ssl::SslConnector;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
@@ -51,6 +53,8 @@ enum Head {
     Passed,
 }
 
+/// After how long the other end of a silent connection is asked whether it is still there.
+const VANISHED: Duration = Duration::from_secs(60);
 /// A longer head is no answer.
 const LONGEST_HEAD: usize = 64 << 10;
 
@@ -64,6 +68,7 @@ async fn open(host: &str, port: u16, tls: Option<&SslConnector>) -> io::Result<S
     let connection = TcpStream::connect((host, port)).await?;
     // Only costs time.
     let _ = connection.set_nodelay(true);
+    let _ = SockRef::from(&connection).set_tcp_keepalive(&TcpKeepalive::new().with_time(VANISHED));
     let Some(tls) = tls else { return Ok(Stream::Plain(connection)) };
     let secured = tls.configure().and_then(|tls| tls.into_ssl(host));
     let mut secured = Box::new(SslStream::new(secured?, connection)?);

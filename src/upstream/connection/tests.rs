@@ -2,7 +2,6 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use super::*;
 use crate::keys::fixtures::run;

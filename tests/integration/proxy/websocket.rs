@@ -2,6 +2,7 @@
 
 use super::given::{Asked, Proxy, Upstream, everything_to, keep, next, proxy, rule, start, to, upstream};
 use okgate_testkit::http::Request;
+use okgate_testkit::wait::eventually;
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -268,4 +269,27 @@ fn an_upgrade_is_for_the_end_of_its_connection() {
         assert_eq!(next(&told), "3 bytes");
         assert_eq!(up.accepted(), n);
     }
+}
+
+#[test]
+fn somebody_looks_whether_both_ends_of_a_silent_connection_are_still_there() {
+    let (up, _told) = echo();
+    let mut front = everything_to(&up);
+    let mut socket = front.socket();
+    let own = socket.local_addr().unwrap().port();
+    socket.write_all(&handshake("/chat").to_bytes()).unwrap();
+    let (_, _stream) = begin(socket);
+    let pid = front.gate.process().child().id();
+    // Column 6 begins with 02 where the kernel's keep-alive timer runs (proc_pid_net(5)).
+    eventually("keep-alive on both sides", || {
+        let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();
+        let runs = |remote: u16| {
+            table.lines().any(|line| {
+                let mut words = line.split_whitespace().skip(2);
+                words.next().is_some_and(|word| word.ends_with(&format!(":{remote:04X}")))
+                    && words.nth(2).is_some_and(|timer| timer.starts_with("02:"))
+            })
+        };
+        (runs(own) && runs(up.port)).then_some(())
+    });
 }
