@@ -7,7 +7,7 @@ use crate::split;
 /// What a client's request has beside its line, as API Gateway writes it.
 const FIELDS: [(&str, &str); 7] = [
     ("Accept", "*/*"),
-    ("Host", ""),
+    ("Host", "app.example.com"),
     ("User-Agent", "curl/8.14.1"),
     ("X-Amzn-Trace-Id", "Root=1-68c0a1b2-3d4e5f60718293a4b5c6d7e8"),
     ("X-Forwarded-For", "192.0.2.7"),
@@ -20,8 +20,8 @@ const ARN: &str = "arn:aws:execute-api:eu-central-1:123456789012:abcdef123/prod/
 /// An event of the type `REQUEST` in format 1.0 about `GET` of an `https` URL.
 pub fn rest(url: &str) -> String {
     let (host, path) = split(url);
-    let value = |value| if value == "" { host } else { value };
-    let fields: Map<_, _> = FIELDS.iter().map(|(n, v)| ((*n).to_owned(), value(*v).into())).collect();
+    let value = |name, value| if name == "Host" { host } else { value };
+    let fields: Map<_, _> = FIELDS.iter().map(|(n, v)| ((*n).to_owned(), value(*n, *v).into())).collect();
     let lists: Map<_, _> = fields.iter().map(|(n, v)| (n.clone(), json!([v]))).collect();
     json!({
         "type": "REQUEST",
@@ -73,9 +73,9 @@ pub fn rest(url: &str) -> String {
 /// The same in format 2.0.
 pub fn http(url: &str) -> String {
     let (host, path) = split(url);
-    let value = |value| if value == "" { host } else { value };
+    let value = |name, value| if name == "Host" { host } else { value };
     let fields: Map<String, Value> =
-        FIELDS.iter().map(|(n, v)| (n.to_ascii_lowercase(), value(*v).into())).collect();
+        FIELDS.iter().map(|(n, v)| (n.to_ascii_lowercase(), value(*n, *v).into())).collect();
     json!({
         "version": "2.0",
         "type": "REQUEST",

@@ -5,12 +5,13 @@
 
 use actix_web::HttpRequest;
 use allocation_counter::measure;
+use bytes::Bytes;
 use okgate::matcher::Strategy;
 use okgate::metrics::Metrics;
 use okgate::metrics::labels::{Paths, Service};
 use okgate_benches::cases::{CASES, Case, mutators};
 use okgate_benches::shapes::SHAPES;
-use okgate_benches::{Scene, Setting, check};
+use okgate_benches::{Scene, Setting, check, event};
 use serde_json::json;
 
 /// Allocations of one decision, the fewest of some: caches and tables are filled by the first.
@@ -77,6 +78,19 @@ fn a_request_is_counted_without_allocating() {
     count("VERB", "/other");
     for (method, path) in [("GET", "/decisions/a"), ("VERB", "/unheard-of"), ("GET", "/7/x")] {
         assert_eq!(measure(|| count(method, path)).count_total, 0, "{method} {path}");
+    }
+}
+
+#[test]
+fn an_event_of_api_gateway_is_read_where_it_lies() {
+    let [min, ..] = &CASES;
+    let scene = min.scene(Setting::default(), 1, |_| "https://app.example.com/x/<.*>".to_owned());
+    let url = "https://app.example.com/x/1";
+    for (format, event, most) in [("1.0", event::rest(url), 13), ("2.0", event::http(url), 12)] {
+        let event = Bytes::from(event);
+        let count = || measure(|| assert_eq!(scene.authorize(&event).status, 200)).count_total;
+        let count = (0..5).map(|_| count()).min().unwrap_or_default();
+        assert!(count <= most, "format {format}: {count} allocations");
     }
 }
 

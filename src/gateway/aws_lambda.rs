@@ -59,7 +59,7 @@ impl Dialect for AwsLambda {
         for (name, value) in &headers {
             let (key, value) = (key(name.as_str()), String::from_utf8_lossy(value.as_bytes()));
             match context.iter_mut().find(|(before, _)| *before == key) {
-                Some((_, values)) => *values.to_mut() += &format!(",{value}"),
+                Some((_, values)) => values.to_mut().extend([",", &value]),
                 None => context.push((key, value)),
             }
         }
