@@ -210,7 +210,7 @@ impl Front<'_> {
             Err(refusal) => return replied(self.request, endpoint.refuse(refusal, None, None)),
         };
         let upstream = rule.as_ref().and_then(|rule| rule.upstream.clone());
-        let Some(upstream) = upstream.filter(|_| grant.status() == 200) else {
+        let Some(upstream) = upstream.filter(|_| !grant.is_answered()) else {
             return replied(self.request, endpoint.grant(grant, None, None));
         };
         let id = grant.rule().id().to_owned();

@@ -98,8 +98,8 @@ impl Pool {
         Self { outbound, idle: Rc::default() }
     }
 
-    /// Sends a request, and waits until the answer begins. `again`: whether the same may be sent once more where a
-    /// kept connection turns out to be closed.
+    /// Sends a request, once more if that is safe and a kept connection turns out to be closed, and waits until the
+    /// answer begins.
     pub async fn send(
         &self,
         to: Destination<'_>,

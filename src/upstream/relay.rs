@@ -55,13 +55,6 @@ pub enum RelayError {
     Body(BodyError),
 }
 
-impl RelayError {
-    /// Whether the other side took too long.
-    pub fn is_timeout(&self) -> bool {
-        matches!(self, Self::Timeout(_))
-    }
-}
-
 /// An answer that begins.
 pub struct Answer {
     /// Status and header fields.
