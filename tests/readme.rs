@@ -19,13 +19,13 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use okgate_testkit::ports;
 use regex::{Captures, Regex};
 use tempfile::TempDir;
 
@@ -261,8 +261,7 @@ struct Ports {
 
 impl Default for Ports {
     fn default() -> Self {
-        let held: Vec<TcpListener> = (0..64).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let spare = held.iter().map(|l| l.local_addr().unwrap().port()).collect();
+        let spare = ports::free::<64>().unwrap().into();
         let written =
             Regex::new(r"(127\.0\.0\.1(?::|%3A)|port: |port_value: |http://:|echo\.py )([0-9]{4,5})\b")
                 .unwrap();

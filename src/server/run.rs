@@ -218,10 +218,10 @@ fn not_listening(name: &'static str, address: &Address, fault: Fault) -> StartEr
         Fault::Tls(error) => return StartError::Tls { name, reason: error.to_string() },
     };
     let taken = match address {
-        Address::Tcp(..) => {
-            &*format!("the port is taken; stop the program that has it or set another `serve.{name}.port`")
-        }
-        Address::Socket(_) => "another program listens there",
+        Address::Tcp(..) => &*format!(
+            "address already in use; stop the program that has it or set another `serve.{name}.port`"
+        ),
+        Address::Socket(_) => "address already in use; another program listens there",
     };
     let reason = match (error.kind(), address) {
         (io::ErrorKind::AddrInUse, _) => taken.to_owned(),
