@@ -122,7 +122,7 @@ fn put(status: u16, event: &Event<'_>, allowed: bool, principal: &str, context: 
 
 /// A text in JSON. Most have nothing to escape.
 fn quote(json: &mut Vec<u8>, text: &str) {
-    if text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')) {
+    if okgate_events::is_plain(text.as_bytes()) {
         json.push(b'"');
         json.extend_from_slice(text.as_bytes());
         json.push(b'"');

@@ -127,6 +127,11 @@ impl Body {
         self
     }
 
+    /// How long it is by its header fields, where they say.
+    pub fn promised(&self) -> Option<u64> {
+        self.promised
+    }
+
     /// Opens a body of any length for who reads it last: nothing more is kept. Does not wait.
     pub async fn open_last(&self) -> Result<Opened, BodyError> {
         let opened = self.open(usize::MAX, Instant::now()).await;
@@ -165,6 +170,16 @@ impl Body {
                 promised: self.promised,
             })),
         }
+    }
+
+    /// All of a body of at most `limit` bytes that comes before `patience` is over, for its only reader: a body that
+    /// comes in one piece is that piece, and what was taken is not there for others.
+    pub async fn take(&self, limit: usize, patience: Instant) -> Result<Bytes, BodyError> {
+        if self.promised.is_some_and(|length| length > limit as u64) {
+            return Err(BodyError::TooLong { limit });
+        }
+        let take = poll_fn(|cx| self.shared.borrow_mut().poll_take(limit, self.promised, cx));
+        timeout_at(patience, take).await.unwrap_or(Err(BodyError::TooSlow))
     }
 
     /// Reads what is left, for nobody.
@@ -260,6 +275,33 @@ impl Shared {
             }
         }
         Poll::Ready(())
+    }
+
+    /// Takes the body, once it is there.
+    fn poll_take(
+        &mut self,
+        limit: usize,
+        promised: Option<u64>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Bytes, BodyError>> {
+        loop {
+            match self.poll_source(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(piece)) if self.came == 0 && promised == Some(piece.len() as u64) => {
+                    self.came = piece.len() as u64;
+                    return Poll::Ready(Ok(piece));
+                }
+                Poll::Ready(Some(piece)) => {
+                    if self.kept.len() + piece.len() > limit || !self.keep(&piece) {
+                        return Poll::Ready(Err(BodyError::TooLong { limit }));
+                    }
+                }
+                Poll::Ready(None) => break,
+            }
+        }
+        self.place.clear();
+        let whole = std::mem::take(&mut self.kept).freeze();
+        Poll::Ready(self.ended.unwrap_or(Ok(())).map(|()| whole))
     }
 
     /// One more piece for a reader; `None` when it ended, as `ended` says.

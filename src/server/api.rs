@@ -52,7 +52,7 @@ pub async fn serve(
         reply
     };
     if let Some(body) = &body {
-        body::discard(request, body).await;
+        body::discard(body).await;
     }
     response(reply, request.method().as_str() == "HEAD")
 }

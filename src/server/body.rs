@@ -25,8 +25,8 @@ fn promised(request: &HttpRequest) -> Option<u64> {
 
 /// Reads a short body of known length, so that the connection can be used again. Bodies in chunks are
 /// drained by the connection itself; after all others it is closed.
-pub async fn discard(request: &HttpRequest, body: &Body) {
-    if !promised(request).is_some_and(|length| length > 0 && length <= LONGEST) {
+pub async fn discard(body: &Body) {
+    if !body.promised().is_some_and(|length| length > 0 && length <= LONGEST) {
         return;
     }
     // Too late or broken, the answer goes out all the same.

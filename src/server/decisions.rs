@@ -15,7 +15,6 @@ use super::headers::RequestHeaders;
 use super::live::Snapshot;
 use crate::gateway::{Asked, Endpoint, Event, Source, Understood};
 use crate::pipeline::{Context, Decision, Denial, Detail, Reply};
-use crate::request::body::Opened;
 use crate::request::{AccessRequest, Body, Headers, Parts};
 
 /// How long the body of a question may take, where the question is in there.
@@ -116,13 +115,9 @@ pub(super) fn has_two_hosts(head: &RequestHead, host: &str) -> bool {
 /// The body of a question that is in there; one that does not come, or is too long, is empty.
 async fn question(endpoint: &Endpoint, body: Option<&Body>) -> Option<Bytes> {
     let limit = Some(endpoint.dialect.question_bytes()).filter(|limit| *limit > 0)?;
-    let opened = match body {
-        Some(body) => body.open(limit, Instant::now() + PATIENCE).await,
-        None => return Some(Bytes::new()),
-    };
-    match opened {
-        Ok(Opened::Whole(whole)) => Some(whole),
-        Ok(Opened::Pieces(_)) | Err(_) => Some(Bytes::new()),
+    match body {
+        Some(body) => Some(body.take(limit, Instant::now() + PATIENCE).await.unwrap_or_default()),
+        None => Some(Bytes::new()),
     }
 }
 

@@ -71,7 +71,7 @@ pub async fn serve(
         answer
     };
     if let Some(body) = body.as_ref().filter(|_| !is_taken.get()) {
-        body::discard(request, body).await;
+        body::discard(body).await;
     }
     let is_upgraded = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
     let knows_chunks = request.version() >= Version::HTTP_11 && protocol == Protocol::Http;

@@ -68,6 +68,29 @@ async fn a_short_body_is_there_for_all_who_ask() {
 }
 
 #[tokio::test]
+async fn a_body_is_taken_whole_or_not_at_all() {
+    let too_long = |limit| Err(BodyError::TooLong { limit });
+    for (source, promised, limit, want) in [
+        (&[][..], Some(0), 0, Ok("")),
+        (&[Ok("abc")], Some(3), 3, Ok("abc")),
+        (&[Ok("abc")], None, 3, Ok("abc")),
+        (&[Ok("abc")], Some(3), 2, too_long(2)),
+        (&[Ok("abc")], None, 2, too_long(2)),
+        (&[Ok(""), Ok("ab"), Ok("cde")], Some(5), 5, Ok("abcde")),
+        (&[Ok("ab"), Ok("cd")], Some(4), 5, Ok("abcd")),
+        (&[Ok("ab"), Ok("c")], None, 2, too_long(2)),
+        (&[Ok("ab"), Err(())], Some(5), 9, Err(BodyError::BrokenOff)),
+    ] {
+        let body = Body::new(pieces(source), promised, &BodyRoom::default());
+        let got = body.take(limit, soon()).await.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
+        assert_eq!(got, want.map(str::to_owned), "{source:?} {promised:?} {limit}");
+    }
+    let never =
+        Body::new(stream::pending::<Result<Bytes, ()>>().boxed_local(), Some(3), &BodyRoom::default());
+    assert_eq!(never.take(3, soon()).await, Err(BodyError::TooSlow));
+}
+
+#[tokio::test]
 async fn a_body_that_promises_to_be_too_long_is_not_read() {
     let body = Body::new(pieces(&[Ok("abc")]), Some(3), &BodyRoom::default());
     assert_eq!(body.open(2, soon()).await.unwrap_err(), BodyError::TooLong { limit: 2 });
