@@ -139,11 +139,16 @@ impl<'e> Reader<'e> {
     /// Passes over a number or a name.
     fn skip_bare(&mut self) -> Result<()> {
         let rest = self.rest();
-        for name in [b"null".as_slice(), b"true", b"false"] {
-            if rest.starts_with(name) {
-                self.at += name.len();
+        match rest {
+            [b'n', b'u', b'l', b'l', ..] | [b't', b'r', b'u', b'e', ..] => {
+                self.at += 4;
                 return Ok(());
             }
+            [b'f', b'a', b'l', b's', b'e', ..] => {
+                self.at += 5;
+                return Ok(());
+            }
+            _ => {}
         }
         let in_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
         let length = rest.iter().position(|byte| !in_number(byte)).unwrap_or(rest.len());

@@ -10,11 +10,13 @@ mod room;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 pub use room::{BodyRoom, Place};
@@ -149,7 +151,7 @@ impl Body {
         if self.promised.is_none_or(|length| length <= most as u64) {
             let gather = poll_fn(|cx| self.shared.borrow_mut().poll_gather(limit, cx));
             // Late, it is passed on as it comes.
-            let _ = timeout_at(patience, gather).await;
+            let _ = before(patience, gather).await;
         }
         let mut shared = self.shared.borrow_mut();
         shared.awaited = false;
@@ -179,7 +181,7 @@ impl Body {
             return Err(BodyError::TooLong { limit });
         }
         let take = poll_fn(|cx| self.shared.borrow_mut().poll_take(limit, self.promised, cx));
-        timeout_at(patience, take).await.unwrap_or(Err(BodyError::TooSlow))
+        before(patience, take).await.unwrap_or(Err(BodyError::TooSlow))
     }
 
     /// Reads what is left, for nobody.
@@ -194,6 +196,26 @@ impl Body {
             Poll::Ready(())
         })
         .await;
+    }
+}
+
+/// What comes of a future before the deadline. Most bodies come right behind their head, so that a second look finds
+/// them: only then a timer is set.
+async fn before<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(future);
+    let mut looked = false;
+    let soon = poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if looked => Poll::Ready(None),
+        Poll::Pending => {
+            looked = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    });
+    match soon.await {
+        Some(output) => Ok(output),
+        None => timeout_at(deadline, future).await,
     }
 }
 

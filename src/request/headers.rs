@@ -58,9 +58,20 @@ impl Headers for HeaderFields {
 
 /// Whether a text is a token (RFC 9110 section 5.6.2): the name of a header, a cookie or a media type.
 pub fn is_token(text: &[u8]) -> bool {
-    let is_token = |byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
-    };
+    let is_token = |byte: &u8| TOKEN_BYTES.get(usize::from(*byte)) == Some(&true);
     !text.is_empty() && text.iter().all(is_token)
 }
+
+/// By byte whether tokens have it.
+static TOKEN_BYTES: [bool; 256] = {
+    let mut bytes = [false; 256];
+    let mut byte: u8 = 0;
+    while byte.is_ascii() {
+        #[expect(clippy::indexing_slicing, reason = "there is one for each byte")]
+        let is_token = &mut bytes[byte as usize];
+        *is_token = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+        byte += 1;
+    }
+    bytes
+};
