@@ -95,7 +95,7 @@ fn a_taken_port_ends_the_start_with_the_address_and_a_way_out() {
     let ended = with_config(&config).file("rules.yaml", "[]").try_run().err().expect("no start");
     assert_eq!(ended.status.code(), Some(1));
     assert_eq!(ended.stdout, "");
-    for part in [format!("127.0.0.1:{port}"), "serve.api".into(), "taken".into()] {
+    for part in [format!("127.0.0.1:{port}"), "serve.api".into(), "address already in use".into()] {
         assert!(ended.stderr.contains(&part), "{part} in {}", ended.stderr);
     }
 }
