@@ -53,8 +53,7 @@ impl<'e> Reader<'e> {
     /// Reads an object. `member` is told each name and has to read its value.
     pub(crate) fn object(&mut self, mut member: impl FnMut(&mut Self, Text<'e>) -> Result<()>) -> Result<()> {
         self.between(b'{', b'}', |reader| {
-            let raw = reader.raw()?;
-            let name = if reader.escaped { Cow::Owned(unescaped(raw)?) } else { Cow::Borrowed(raw) };
+            let name = reader.text()?;
             reader.expect(b':')?;
             member(reader, name)
         })
@@ -66,6 +65,7 @@ impl<'e> Reader<'e> {
     }
 
     /// Reads a text.
+    #[inline]
     pub(crate) fn text(&mut self) -> Result<Text<'e>> {
         let raw = self.raw()?;
         if self.escaped { unescaped(raw).map(Cow::Owned) } else { Ok(Cow::Borrowed(raw)) }
@@ -103,11 +103,7 @@ impl<'e> Reader<'e> {
     /// Passes over a value.
     #[inline]
     pub(crate) fn skip(&mut self) -> Result<()> {
-        if !self.is_text() {
-            return self.skip_other();
-        }
-        let raw = self.raw()?;
-        if self.escaped { unescaped(raw).map(drop) } else { Ok(()) }
+        if self.is_text() { self.text().map(drop) } else { self.skip_other() }
     }
 
     fn skip_other(&mut self) -> Result<()> {
